@@ -18,6 +18,7 @@ package fragments
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -131,6 +132,44 @@ type Fragment struct {
 	Pos      int64 // where its header begins in the chunk, bytes
 	Len      int64 // header and runs, bytes
 	Runs     []Run // in the order of the tracks; a track without samples has none
+
+	// Chunk is the chunk that holds it; the archive sets it, entries and
+	// headers do not carry it.
+	Chunk ChunkID
+}
+
+// Format is the container of a chunk.
+type Format uint8
+
+// The containers. The numbers are part of the index format.
+const (
+	MP4 Format = 1
+	MKV Format = 2
+)
+
+// String is the name of the container, which is also its file extension.
+func (c Format) String() string {
+	if c == MKV {
+		return "mkv"
+	}
+	return "mp4"
+}
+
+// ParseFormat reads what String wrote.
+func ParseFormat(s string) (Format, bool) {
+	switch s {
+	case "mp4":
+		return MP4, true
+	case "mkv":
+		return MKV, true
+	}
+	return 0, false
+}
+
+// ChunkID names a chunk within its video stream.
+type ChunkID struct {
+	First  Number // number of its first fragment
+	Format Format
 }
 
 // End is the producer time at which the fragment ends, ns since the epoch.
@@ -156,3 +195,10 @@ func (f *Fragment) Follows(p *Fragment) bool {
 // MaxJoinGap is the gap or overlap that still counts as continuous (the 50 ms
 // of Kinesis Video's ON_DISCONTINUITY).
 const MaxJoinGap = 50 * time.Millisecond
+
+// Equal compares all fields.
+func (f *Fragment) Equal(o *Fragment) bool {
+	return f.Number == o.Number && f.Seq == o.Seq && f.Init == o.Init && f.Flags == o.Flags &&
+		f.Start == o.Start && f.Duration == o.Duration && f.Received == o.Received &&
+		f.Pos == o.Pos && f.Len == o.Len && f.Chunk == o.Chunk && slices.Equal(f.Runs, o.Runs)
+}

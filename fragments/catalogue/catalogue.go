@@ -1,0 +1,349 @@
+// Package catalogue holds the definitions of video streams and the control
+// plane on them: create, change, list, describe and delete, each applied at
+// once and without a restart.
+//
+// It is not the archive: it knows what a stream is called, where it comes from
+// and how long it is kept, and tells those who act on it. Passwords are sealed
+// before they reach the metadata.
+//
+//	video/def/<id>       definition, JSON, secrets sealed
+//	video/name/<name>    id
+//
+// A copy without secrets lies beside the chunks in the store, as
+// video/<id>/stream.json, so that names survive the loss of the metadata.
+package catalogue
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"weir/fragments/archive"
+	"weir/internal/clock"
+	"weir/internal/meta"
+	"weir/internal/objects"
+)
+
+// Failures that callers tell apart.
+var (
+	// ErrNotFound means that no stream has that name or id.
+	ErrNotFound = errors.New("no such video stream")
+	// ErrExists means that a stream of that name is there.
+	ErrExists = errors.New("a video stream of that name exists")
+	// ErrConflict means that the stream was changed at the same time.
+	ErrConflict = errors.New("the video stream was changed at the same time; read it again")
+	// ErrTooMany means that MaxStreams is reached.
+	ErrTooMany = errors.New("too many video streams")
+)
+
+// MaxStreams bounds the catalogue.
+const MaxStreams = 10_000
+
+// Sealer encrypts secrets at rest, bound to the record that holds them.
+type Sealer interface {
+	Seal(record string, secret []byte) (string, error)
+	Open(record, sealed string) ([]byte, error)
+}
+
+// Listener acts on definitions. Calls come in order, one at a time, and must
+// not call the catalogue back.
+type Listener interface {
+	// StreamChanged tells of a new or changed stream, and at the start of every
+	// stream that is there.
+	StreamChanged(s Stream)
+	// StreamRemoved tells that a stream is going; it returns once nothing of it
+	// runs any more, so that its recordings can be deleted.
+	StreamRemoved(s Stream)
+}
+
+// Stream is one entry of the catalogue.
+type Stream struct {
+	ID       archive.StreamID
+	Created  time.Time
+	Changed  time.Time
+	Revision uint64
+	Definition
+}
+
+// Options are what a catalogue stands on.
+type Options struct {
+	Meta    meta.Store
+	Store   objects.Store
+	Archive *archive.Archive
+	Sealer  Sealer
+	Clock   clock.Clock
+	Log     *slog.Logger
+	// Defaults hold for fields that a definition leaves out.
+	Retention Retention
+}
+
+// Catalogue holds all video streams of a node. It is safe for concurrent use.
+type Catalogue struct {
+	opts Options
+
+	// change serializes changes with the calls of the listeners that they
+	// cause. It is taken before mu.
+	change    sync.Mutex
+	listeners []Listener
+
+	mu struct {
+		sync.RWMutex // guards the following
+		byName       map[string]*Stream
+		byID         map[archive.StreamID]*Stream
+	}
+}
+
+// Open loads the catalogue.
+func Open(opts Options) (*Catalogue, error) {
+	c := &Catalogue{opts: opts}
+	c.mu.byName, c.mu.byID = map[string]*Stream{}, map[archive.StreamID]*Stream{}
+	for e, err := range opts.Meta.Scan(defPrefix, meta.PrefixEnd(defPrefix), false) {
+		if err != nil {
+			return nil, fmt.Errorf("load catalogue: %w", err)
+		}
+		s, err := c.decode(e)
+		if err != nil {
+			return nil, fmt.Errorf("load %s: %w", e.Key, err)
+		}
+		c.keep(s)
+		if err := c.applyPolicy(s); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// Listen adds a listener and tells it of every stream that is there.
+func (c *Catalogue) Listen(l Listener) {
+	c.change.Lock()
+	defer c.change.Unlock()
+	c.listeners = append(c.listeners, l)
+	for _, s := range c.List() {
+		l.StreamChanged(s)
+	}
+}
+
+// List returns all streams, sorted by name.
+func (c *Catalogue) List() []Stream {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	out := make([]Stream, 0, len(c.mu.byName))
+	for _, s := range c.mu.byName {
+		out = append(out, *s)
+	}
+	sortByName(out)
+	return out
+}
+
+// Get returns the stream of that name.
+func (c *Catalogue) Get(name string) (Stream, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if s := c.mu.byName[name]; s != nil {
+		return *s, nil
+	}
+	return Stream{}, fmt.Errorf("%w: %.80q", ErrNotFound, name)
+}
+
+// GetID returns the stream of that id.
+func (c *Catalogue) GetID(id archive.StreamID) (Stream, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if s := c.mu.byID[id]; s != nil {
+		return *s, nil
+	}
+	return Stream{}, fmt.Errorf("%w: %.40q", ErrNotFound, string(id))
+}
+
+// New returns a definition with the defaults of this node.
+func (c *Catalogue) New(name string) Definition {
+	return Definition{Name: name, Record: true, Retention: c.opts.Retention}
+}
+
+// Put creates the stream of that name or changes it. Passwords that d leaves
+// out stay what they were. created tells which it was.
+func (c *Catalogue) Put(ctx context.Context, d Definition) (s Stream, created bool, err error) {
+	c.change.Lock()
+	defer c.change.Unlock()
+	now := c.opts.Clock.Now().UTC().Truncate(time.Millisecond)
+	s, err = c.Get(d.Name)
+	created = errors.Is(err, ErrNotFound)
+	if created {
+		if len(c.List()) >= MaxStreams {
+			return s, false, fmt.Errorf("%w: at most %d", ErrTooMany, MaxStreams)
+		}
+		s = Stream{ID: newID(), Created: now}
+	} else {
+		d.inherit(&s.Definition)
+	}
+	if err := d.normalize(); err != nil {
+		return s, false, err
+	}
+	s.Definition, s.Changed = d, now
+	if err := c.save(&s, created); err != nil {
+		return s, false, err
+	}
+	if err := c.applyPolicy(&s); err != nil {
+		return s, false, err
+	}
+	c.describe(ctx, &s)
+	for _, l := range c.listeners {
+		l.StreamChanged(s)
+	}
+	return s, created, nil
+}
+
+// inherit keeps the passwords that a change does not name.
+func (d *Definition) inherit(old *Definition) {
+	d.PublishPassword = d.PublishPassword.or(old.PublishPassword)
+	d.PlayPassword = d.PlayPassword.or(old.PlayPassword)
+	if d.Source != nil && old.Source != nil && d.Source.Username == old.Source.Username {
+		src := *d.Source
+		src.Password = src.Password.or(old.Source.Password)
+		d.Source = &src
+	}
+}
+
+// Delete removes a stream with all its recordings. The definition goes first,
+// so that a crash in between leaves recordings that a later start deletes.
+func (c *Catalogue) Delete(ctx context.Context, name string) error {
+	c.change.Lock()
+	defer c.change.Unlock()
+	s, err := c.Get(name)
+	if err != nil {
+		return err
+	}
+	err = c.opts.Meta.Commit(
+		meta.Op{Key: defPrefix + string(s.ID), Expect: meta.Any},
+		meta.Op{Key: namePrefix + s.Name, Expect: meta.Any},
+		meta.Op{Key: gonePrefix + string(s.ID), Value: []byte("{}"), Expect: meta.Any},
+	)
+	if err != nil {
+		return fmt.Errorf("remove definition: %w", err)
+	}
+	c.mu.Lock()
+	delete(c.mu.byName, s.Name)
+	delete(c.mu.byID, s.ID)
+	c.mu.Unlock()
+	for _, l := range c.listeners {
+		l.StreamRemoved(s)
+	}
+	return c.erase(ctx, s.ID)
+}
+
+// erase deletes the recordings of a stream that is out of the catalogue.
+func (c *Catalogue) erase(ctx context.Context, id archive.StreamID) error {
+	if err := c.opts.Archive.Delete(ctx, id); err != nil {
+		return fmt.Errorf("delete recordings: %w", err)
+	}
+	if err := c.opts.Store.Delete(ctx, describeKey(id)); err != nil {
+		return fmt.Errorf("delete description: %w", err)
+	}
+	if err := c.opts.Meta.Commit(meta.Op{Key: gonePrefix + string(id), Expect: meta.Any}); err != nil {
+		return fmt.Errorf("finish deletion: %w", err)
+	}
+	return nil
+}
+
+// FinishDeletions erases what a crash left of deleted streams.
+func (c *Catalogue) FinishDeletions(ctx context.Context) error {
+	for e, err := range c.opts.Meta.Scan(gonePrefix, meta.PrefixEnd(gonePrefix), false) {
+		if err != nil {
+			return fmt.Errorf("scan deletions: %w", err)
+		}
+		if err := c.erase(ctx, archive.StreamID(strings.TrimPrefix(e.Key, gonePrefix))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// describe puts the copy without secrets beside the chunks. A store that is
+// away does not keep the stream from working; the next change tries again.
+func (c *Catalogue) describe(ctx context.Context, s *Stream) {
+	d := s.Definition
+	d.PublishPassword, d.PlayPassword = Secret{}, Secret{}
+	if d.Source != nil {
+		src := *d.Source
+		src.Password = Secret{}
+		d.Source = &src
+	}
+	b, err := json.MarshalIndent(record{Created: s.Created, Changed: s.Changed, Definition: d}, "", "  ")
+	if err == nil {
+		_, err = c.opts.Store.Put(ctx, describeKey(s.ID), bytes.NewReader(b), int64(len(b)), objects.PutOptions{})
+	}
+	if err != nil {
+		c.opts.Log.Warn("describe stream in the store", "stream", s.Name, "err", err)
+	}
+}
+
+// Restore brings the streams back that the store describes and the catalogue
+// does not have, after the metadata was lost. Their passwords are gone.
+func (c *Catalogue) Restore(ctx context.Context) (names []string, err error) {
+	for info, err := range c.opts.Store.List(ctx, "video/", "") {
+		if err != nil {
+			return names, fmt.Errorf("list store: %w", err)
+		}
+		id, rest, _ := strings.Cut(strings.TrimPrefix(info.Key, "video/"), "/")
+		if rest != "stream.json" || !archive.StreamID(id).Valid() {
+			continue
+		}
+		if _, err := c.GetID(archive.StreamID(id)); err == nil {
+			continue
+		}
+		r, err := c.readDescription(ctx, info.Key)
+		if err != nil {
+			return names, err
+		}
+		s := &Stream{ID: archive.StreamID(id), Created: r.Created, Changed: r.Changed, Definition: r.Definition}
+		if _, err := c.Get(s.Name); err == nil {
+			s.Name += "-" + id
+		}
+		if err := s.normalize(); err != nil {
+			return names, fmt.Errorf("restore %s: %w", info.Key, err)
+		}
+		if err := c.save(s, true); err != nil {
+			return names, err
+		}
+		names = append(names, s.Name)
+	}
+	return names, nil
+}
+
+// maxDescription bounds a stream.json.
+const maxDescription = 64 << 10
+
+func (c *Catalogue) readDescription(ctx context.Context, key string) (record, error) {
+	var r record
+	body, _, err := c.opts.Store.Get(ctx, key, 0, -1)
+	if err != nil {
+		return r, fmt.Errorf("read %s: %w", key, err)
+	}
+	defer body.Close()
+	b, err := io.ReadAll(io.LimitReader(body, maxDescription))
+	if err == nil {
+		err = json.Unmarshal(b, &r)
+	}
+	if err != nil {
+		return r, fmt.Errorf("read %s: %w", key, err)
+	}
+	return r, nil
+}
+
+func describeKey(id archive.StreamID) string { return "video/" + string(id) + "/stream.json" }
+
+// newID makes an id: 80 random bits.
+func newID() archive.StreamID {
+	var b [10]byte
+	rand.Read(b[:])
+	return archive.StreamID(strings.ToLower(base32.StdEncoding.EncodeToString(b[:])))
+}
