@@ -190,6 +190,7 @@ func mulDiv(a, b, c int64) int64 {
 type Sample struct {
 	Track    TrackID
 	Key      bool  // decoding can start here
+	Lossy    bool  // something of this track is missing between the sample before and this one
 	Offset   int32 // presentation time less decode time, ticks, never negative
 	DTS      Ticks // decode time; strictly rising within a track
 	Data     []byte
