@@ -75,8 +75,8 @@ func (mkvContainer) AppendPart(dst []byte, _ uint32, t media.Track, s []*media.S
 	return mkv.AppendPart(dst, t, s, d)
 }
 
-func (mkvContainer) AppendChunkHead(dst []byte, stream string, init uint32, tracks []media.Track, first []media.Ticks) ([]byte, error) {
-	return mkv.AppendChunkHead(dst, stream, init, tracks, first)
+func (mkvContainer) AppendChunkHead(dst []byte, stream string, init uint32, tracks []media.Track, _ []media.Ticks) ([]byte, error) {
+	return mkv.AppendChunkHead(dst, stream, init, tracks)
 }
 
 func (mkvContainer) AppendFragmentHeader(dst []byte, f *fragments.Fragment) []byte {
