@@ -115,3 +115,13 @@ func (s *Stream) readSpool(path string, b []byte, pos int64) error {
 	}
 	return nil
 }
+
+// WalkFormat yields the samples of a run that was read from a chunk of that
+// format.
+func WalkFormat(format fragments.Format, run []byte, fn func(fragments.Sample) error) error {
+	enc, err := containerOf(format)
+	if err != nil {
+		return err
+	}
+	return enc.WalkRun(run, fn)
+}
