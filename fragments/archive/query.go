@@ -321,3 +321,19 @@ func (b *spanBuilder) done() []Span {
 	}
 	return out
 }
+
+// Oldest returns the number of the oldest fragment that is kept, 0 when there
+// is none.
+func (s *Stream) Oldest() (fragments.Number, error) {
+	prefix := chunkPrefix(s.id)
+	for e, err := range s.a.opts.Meta.Scan(prefix, meta.PrefixEnd(prefix), false) {
+		if err != nil {
+			return 0, fmt.Errorf("scan chunks of stream %s: %w", s.id, err)
+		}
+		return fragments.ParseNumber(e.Key[len(prefix):])
+	}
+	if open := s.openFragments(); len(open) > 0 {
+		return open[0].Number, nil
+	}
+	return 0, nil
+}

@@ -145,3 +145,39 @@ func gather(ctx context.Context, s *archive.Stream, f *fragments.Fragment, track
 	})
 	return out, nil
 }
+
+// Find returns the media segment of one track of the fragment with that
+// number, also when the fragment is at the live edge and not persisted yet.
+func Find(ctx context.Context, s *archive.Stream, n fragments.Number, track media.TrackID) ([]byte, error) {
+	edge := s.Edge()
+	for i := range edge.Fragments {
+		f := &edge.Fragments[i]
+		if f.Number != n {
+			continue
+		}
+		if _, whole := f.Run(track); whole && !f.Persisted {
+			return join(ctx, s, f, track)
+		}
+	}
+	f, err := s.Find(n)
+	if err != nil {
+		return nil, err
+	}
+	return Media(ctx, s, &f, track)
+}
+
+// join puts the parts of a whole run together.
+func join(ctx context.Context, s *archive.Stream, f *archive.EdgeFragment, track media.TrackID) ([]byte, error) {
+	var out []byte
+	for _, p := range f.Parts {
+		if p.Track != track {
+			continue
+		}
+		b, err := Part(ctx, s, f, p)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, b...)
+	}
+	return out, nil
+}

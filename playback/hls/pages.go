@@ -1,0 +1,179 @@
+package hls
+
+import (
+	"container/list"
+	"context"
+	"sync"
+	"time"
+
+	"weir/fragments"
+	"weir/fragments/archive"
+)
+
+// page is the rendered part of a recorded playlist: the fragments that start
+// within one hour of producer time, or within a part of it.
+type page struct {
+	body        []byte
+	first, last fragments.Fragment
+	firstSeg    Segment
+	count       int
+	duration    time.Duration
+	longest     time.Duration
+	breaks      uint64 // discontinuities inside
+}
+
+// pageSpan is the length of a page on the clock; pageSettled is how far in
+// the past it must lie before it is cached, since late fragments may come.
+const (
+	pageSpan    = time.Hour
+	pageSettled = 5 * time.Minute
+)
+
+// pageCacheBytes bounds the cache of a process.
+const pageCacheBytes = 64 << 20
+
+type pageKey struct {
+	stream archive.StreamID
+	form   form
+	hour   int64
+}
+
+// pageCache keeps the pages used last.
+type pageCache struct {
+	mu struct {
+		sync.Mutex // guards the following
+		pages      map[pageKey]*list.Element
+		order      *list.List // of *cachedPage, used last in front
+		bytes      int
+	}
+}
+
+type cachedPage struct {
+	key  pageKey
+	page *page
+}
+
+func newPageCache() *pageCache {
+	c := &pageCache{}
+	c.mu.pages, c.mu.order = map[pageKey]*list.Element{}, list.New()
+	return c
+}
+
+func (c *pageCache) get(k pageKey) *page {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.mu.pages[k]
+	if e == nil {
+		return nil
+	}
+	c.mu.order.MoveToFront(e)
+	return e.Value.(*cachedPage).page
+}
+
+func (c *pageCache) put(k pageKey, p *page) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.mu.pages[k]; e != nil {
+		c.drop(e)
+	}
+	c.mu.pages[k] = c.mu.order.PushFront(&cachedPage{k, p})
+	c.mu.bytes += len(p.body)
+	for c.mu.bytes > pageCacheBytes && c.mu.order.Len() > 1 {
+		c.drop(c.mu.order.Back())
+	}
+}
+
+// drop removes an entry; mu is held.
+func (c *pageCache) drop(e *list.Element) {
+	p := c.mu.order.Remove(e).(*cachedPage)
+	delete(c.mu.pages, p.key)
+	c.mu.bytes -= len(p.page.body)
+}
+
+// pages yields the pages of [start, end) of a stream, in order; empty ones are
+// left out. Whole hours that are settled come from the cache while their
+// oldest fragment is still kept.
+func (h *Player) pages(ctx context.Context, s *archive.Stream, fm form, start, end time.Time) ([]*page, error) {
+	now := h.clock.Now()
+	oldest, err := s.Oldest()
+	if err != nil {
+		return nil, err
+	}
+	var out []*page
+	for hour := start.Truncate(pageSpan); hour.Before(end); hour = hour.Add(pageSpan) {
+		from, to := hour, hour.Add(pageSpan)
+		k := pageKey{s.ID(), fm, hour.Unix()}
+		whole := !start.After(from) && !end.Before(to)
+		if whole {
+			if p := h.cache.get(k); p != nil && (p.count == 0 || p.first.Number >= oldest) {
+				if p.count > 0 {
+					out = append(out, p)
+				}
+				continue
+			}
+		}
+		p, err := renderPage(ctx, s, fm, from, to, start, end)
+		if err != nil {
+			return nil, err
+		}
+		if whole && now.Sub(to) > pageSettled {
+			h.cache.put(k, p)
+		}
+		if p.count > 0 {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// renderPage renders the persisted fragments that overlap [start, end) and
+// belong to the hour [from, to): those that start in it. The first page of a
+// range also takes the fragment that the range starts in.
+func renderPage(ctx context.Context, s *archive.Stream, fm form, from, to, start, end time.Time) (*page, error) {
+	p := &page{}
+	list := &Playlist{form: fm}
+	lo, hi := from, to
+	if start.After(lo) {
+		lo = start
+	}
+	if end.Before(hi) {
+		hi = end
+	}
+	first := !start.Before(from) // the page in which the range begins
+	for f, err := range s.Range(ctx, lo, hi) {
+		if err != nil {
+			return nil, err
+		}
+		if f.Start < from.UnixNano() && !first {
+			continue
+		}
+		if p.count > 0 && f.Number <= p.last.Number && f.Start <= p.last.Start {
+			continue
+		}
+		var prev *fragments.Fragment
+		if p.count > 0 {
+			prev = &p.last
+		}
+		seg, err := segmentOf(s, fm, &f, prev)
+		if err != nil {
+			return nil, err
+		}
+		if fm.ts() && seg.Gap {
+			continue
+		}
+		if prev == nil {
+			p.first, p.firstSeg = f, seg
+		} else {
+			p.body = list.appendJoin(p.body, prev.Init, &seg)
+		}
+		p.body = list.appendSegment(p.body, &seg, prev == nil || seg.Discontinuity)
+		p.last = f
+		p.count++
+		p.duration += seg.Duration
+		p.longest = max(p.longest, seg.Duration)
+		if seg.Discontinuity {
+			p.breaks++
+		}
+	}
+	return p, nil
+}
