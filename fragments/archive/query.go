@@ -208,18 +208,36 @@ func (s *Stream) fromSealed(n fragments.Number, yield func(fragments.Fragment, e
 }
 
 // FindStart returns the fragment whose run of that track starts exactly at
-// start (presentation time): the address of a DASH segment.
-func (s *Stream) FindStart(ctx context.Context, track media.Track, start media.Ticks) (fragments.Fragment, error) {
-	at := start.Time(track.Timescale)
-	for f, err := range s.Range(ctx, at.Add(-fragments.MaxDuration), at.Add(fragments.MaxDuration)) {
-		if err != nil {
-			return f, err
-		}
-		if r, ok := f.Run(track.ID); ok && r.Start() == start {
-			return f, nil
+// start (presentation time, in the timescale that the track has there): the
+// address of a DASH segment. The timescales that the stream's tracks had are
+// tried, the newest first.
+func (s *Stream) FindStart(ctx context.Context, id media.TrackID, start media.Ticks) (fragments.Fragment, error) {
+	for _, scale := range s.timescales(id) {
+		at := start.Time(scale)
+		for f, err := range s.Range(ctx, at.Add(-time.Second), at.Add(time.Second)) {
+			if err != nil {
+				return f, err
+			}
+			if r, ok := f.Run(id); ok && r.Start() == start {
+				return f, nil
+			}
 		}
 	}
-	return fragments.Fragment{}, fmt.Errorf("%w: none of track %d starts at %d", ErrNotFound, track.ID, start)
+	return fragments.Fragment{}, fmt.Errorf("%w: none of track %d starts at %d", ErrNotFound, id, start)
+}
+
+// timescales are those that a track had under any init version, the newest
+// first.
+func (s *Stream) timescales(id media.TrackID) []uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []uint32
+	for i := len(s.mu.inits) - 1; i >= 0; i-- {
+		if t, ok := media.FindTrack(s.mu.inits[i], id); ok && !slices.Contains(out, t.Timescale) {
+			out = append(out, t.Timescale)
+		}
+	}
+	return out
 }
 
 // Newest returns up to n persisted fragments, the newest last.

@@ -1,0 +1,84 @@
+package dash
+
+import (
+	"slices"
+	"time"
+
+	"weir/fragments"
+	"weir/fragments/archive"
+	"weir/internal/media"
+	"weir/playback/segments"
+)
+
+// period is a stretch of fragments with the same tracks.
+type period struct {
+	init      uint32
+	seq       uint64        // ordinal of its first fragment, which names it
+	start     time.Duration // on the presentation timeline
+	offset    int64         // producer time shown at start, ns since the epoch
+	tracks    []media.Track
+	fragments []fragments.Fragment
+}
+
+// periodStart remembers where a period of a live manifest began, since its
+// start must stay what it was when its first fragments have left the window.
+type periodStart struct {
+	init uint32
+	seq  uint64
+	at   int64 // ns since the epoch
+}
+
+// maxPeriodStarts bounds what is remembered of one stream.
+const maxPeriodStarts = 64
+
+// divide cuts fragments into periods at changes of their tracks.
+func (p *Player) divide(s *archive.Stream, fs []fragments.Fragment, static bool) ([]period, error) {
+	var out []period
+	for i := range fs {
+		f := &fs[i]
+		if n := len(out); n == 0 || out[n-1].init != f.Init {
+			tracks, err := s.Tracks(f.Init)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, period{
+				init: f.Init, seq: f.Seq, tracks: segments.PlayableTracks(tracks),
+				start: time.Duration(f.Start - fs[0].Start), offset: f.Start,
+			})
+		}
+		last := &out[len(out)-1]
+		last.fragments = append(last.fragments, *f)
+	}
+	if !static {
+		p.anchor(s.ID(), out)
+	}
+	return out, nil
+}
+
+// anchor gives the periods of a dynamic manifest their names and absolute
+// starts: a period that is known keeps both.
+func (p *Player) anchor(id archive.StreamID, ps []period) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	known := p.mu.periods[id]
+	for i := range ps {
+		x := &ps[i]
+		k := slices.IndexFunc(known, func(o periodStart) bool { return o.init == x.init && o.seq == x.seq })
+		if i == 0 && k < 0 {
+			// It began with the newest start at or before its first fragment.
+			for j := range known {
+				if known[j].seq <= x.seq && known[j].init == x.init {
+					k = j
+				}
+			}
+		}
+		if k < 0 {
+			known = append(known, periodStart{init: x.init, seq: x.seq, at: x.offset})
+			k = len(known) - 1
+		}
+		x.seq, x.offset = known[k].seq, known[k].at
+		x.start = time.Duration(x.offset)
+	}
+	slices.SortFunc(known, func(a, b periodStart) int { return int(int64(a.seq) - int64(b.seq)) })
+	p.mu.periods[id] = known[max(0, len(known)-maxPeriodStarts):]
+}
