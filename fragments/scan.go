@@ -300,9 +300,8 @@ func (s *scanner) seek(pos int64) (int64, error) {
 			listed = at
 		}
 	}
-	buf := make([]byte, scanBufferLen)
 	for at := pos + p; at < listed; {
-		b, err := s.read(buf, at)
+		b, err := s.read(s.buf, at)
 		if err != nil {
 			return 0, err
 		}
@@ -320,7 +319,7 @@ func (s *scanner) seek(pos int64) (int64, error) {
 				return start, err
 			}
 		}
-		if len(b) < len(buf) {
+		if len(b) < len(s.buf) {
 			break
 		}
 		at += int64(len(b) - markerLen + 1)
