@@ -318,8 +318,8 @@ func TestClockSessionsDoNotOverlap(t *testing.T) {
 }
 
 // TestClockNeverSteps throws anything at the clock: within a track, producer
-// time rises with every stamp that rises, and never by more than what the
-// stamps or the arrival account for.
+// time rises with every stamp that rises, and in all by no more than what
+// stamps and arrival account for.
 func TestClockNeverSteps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newCamera(NewClock(0), 90000)
@@ -330,10 +330,11 @@ func TestClockNeverSteps(t *testing.T) {
 		speed := rapid.Float64Range(0.4, 3).Draw(t, "speed")
 		lag := time.Duration(0)
 		c.delay = func(time.Duration) time.Duration { return lag }
-		for range rapid.IntRange(1, 3000).Draw(t, "frames") {
+		events := rapid.IntRange(1, 20).Draw(t, "events")
+		for range events {
 			step := uint32(3600)
 			real := time.Duration(float64(fps25) * speed)
-			switch rapid.IntRange(0, 300).Draw(t, "event") {
+			switch rapid.IntRange(0, 3).Draw(t, "event") {
 			case 0:
 				step = rapid.Uint32().Draw(t, "step")
 			case 1:
@@ -344,17 +345,23 @@ func TestClockNeverSteps(t *testing.T) {
 				lag = 0
 			}
 			c.send(step, real)
-			if n := len(c.frames); n > 1 {
-				a, b := c.frames[n-2], c.frames[n-1]
-				d := (b.mapped - a.mapped).Duration(90000)
-				stamped := media.Ticks(int32(b.stamp - a.stamp)).Duration(90000)
-				if stamped > 0 && d <= 0 {
-					t.Fatalf("frame %d: time goes back by %v", n, -d)
-				}
-				if most := max(stamped*5/2, 0) + (b.captured - a.captured) + 4*time.Minute; d > most {
-					t.Fatalf("frame %d lasts %v, stamped %v", n, d, stamped)
-				}
+			for range rapid.IntRange(0, 600).Draw(t, "frames") {
+				c.send(3600, time.Duration(float64(fps25)*speed))
 			}
+		}
+		var stamped time.Duration
+		for i := 1; i < len(c.frames); i++ {
+			a, b := c.frames[i-1], c.frames[i]
+			d := media.Ticks(int32(b.stamp - a.stamp)).Duration(90000)
+			if d > 0 && b.mapped < a.mapped {
+				t.Fatalf("frame %d: time goes back by %d ticks", i, a.mapped-b.mapped)
+			}
+			stamped += max(d, 0)
+		}
+		first, last := c.frames[0], c.frames[len(c.frames)-1]
+		took := (last.mapped - first.mapped).Duration(90000)
+		if most := stamped*5/2 + last.captured + 2*MaxReportOffset; took > most {
+			t.Fatalf("%d frames of %v in %v make %v", len(c.frames), stamped, last.captured, took)
 		}
 	})
 }

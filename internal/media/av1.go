@@ -69,3 +69,32 @@ func AppendOBU(dst, obu []byte) []byte {
 	dst = appendLEB128(dst, uint32(len(obu)-head))
 	return append(dst, obu[head:]...)
 }
+
+// TrimOBU returns an OBU without its size field, which RTP may or may not
+// carry. It returns nil if the OBU is malformed.
+func TrimOBU(obu []byte) []byte {
+	if len(obu) == 0 || obu[0]&2 == 0 {
+		return obu
+	}
+	head := 1
+	if obu[0]&4 != 0 {
+		head = 2
+	}
+	size, shift, at := uint64(0), 0, head
+	for ; ; at++ {
+		if at >= len(obu) || shift > 28 {
+			return nil
+		}
+		size |= uint64(obu[at]&0x7F) << shift
+		shift += 7
+		if obu[at]&0x80 == 0 {
+			at++
+			break
+		}
+	}
+	if uint64(len(obu)-at) < size {
+		return nil
+	}
+	out := append([]byte{obu[0] &^ 2}, obu[1:head]...)
+	return append(out, obu[at:at+int(size)]...)
+}
