@@ -160,14 +160,15 @@ func (c *checker) stream(ctx context.Context, s *Stream) error {
 	return c.orphans(ctx, s, listed)
 }
 
-// order checks that numbers rise and ordinals have no holes.
+// order checks that numbers rise and ordinals have no holes but those of
+// fragments that could not be written, which the next one tells of.
 func (c *checker) order(s *Stream, key string, last *fragments.Fragment, fs []fragments.Fragment) *fragments.Fragment {
 	for i := range fs {
 		f := &fs[i]
 		if last != nil && f.Number <= last.Number {
 			c.found(s, key, f.Pos, 2, "fragment number %s does not rise", f.Number)
 		}
-		if last != nil && f.Seq != last.Seq+1 {
+		if hole := last != nil && f.Seq != last.Seq+1; hole && (f.Seq <= last.Seq || f.Flags&fragments.Lossy == 0) {
 			c.found(s, key, f.Pos, 8, "ordinal %d follows %d", f.Seq, last.Seq)
 		}
 		last = f

@@ -17,6 +17,7 @@ type Recorder struct {
 	tracks []media.Track
 	last   fragments.Number
 	seq    uint64
+	lost   bool // the fragment before could not be written
 }
 
 // Record begins a session. Close ends it.
@@ -91,10 +92,16 @@ func (r *Recorder) Ended(f *fragments.Fragment, run fragments.Run) {
 	r.s.edge.ended(f.Number, run)
 }
 
-// Closed persists a whole fragment. It implements fragments.Sink.
+// Closed persists a whole fragment. It implements fragments.Sink. When it
+// fails the fragment is lost and the recorder goes on with the next one, which
+// is flagged.
 func (r *Recorder) Closed(f *fragments.Fragment, runs [][]byte) error {
+	if r.lost {
+		f.Flags |= fragments.Lossy | fragments.Discontinuous
+	}
 	r.s.edge.closed(f)
 	stored, err := r.s.persist(f, runs, r.format, r.tracks)
+	r.lost = err != nil
 	if err != nil {
 		r.s.edge.dropped(f.Number)
 		r.s.a.count(func(t *Totals) { t.Lost++ })

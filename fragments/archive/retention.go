@@ -173,12 +173,16 @@ func (a *Archive) Delete(ctx context.Context, id StreamID) error {
 // localStore is what a store says that keeps its objects on this machine.
 type localStore interface{ LocalDir() string }
 
-func (a *Archive) emptyTrash(ctx context.Context) {
+// EmptyTrash deletes the objects of all chunks that are unlisted. The sweep
+// does it by and by.
+func (a *Archive) EmptyTrash(ctx context.Context) error {
+	var errs []error
 	for _, s := range a.all() {
 		if err := s.emptyTrash(ctx); err != nil {
-			a.log.Error("empty trash", "stream", s.id, "err", err)
+			errs = append(errs, fmt.Errorf("empty trash of stream %s: %w", s.id, err))
 		}
 	}
+	return errors.Join(errs...)
 }
 
 // lowWater is how many bytes shall stay free.
@@ -205,7 +209,10 @@ func (a *Archive) keepFree(ctx context.Context) {
 			return
 		}
 		if _, local := a.opts.Store.(localStore); local {
-			a.emptyTrash(ctx)
+			if err := a.EmptyTrash(ctx); err != nil {
+				a.log.Error("free the disk", "err", err)
+				return
+			}
 		}
 	}
 }

@@ -213,7 +213,12 @@ func (s *Stream) sealLocked() error {
 	if err != nil {
 		return fmt.Errorf("write footer of %s: %w", c.path, err)
 	}
-	if _, err := c.file.WriteAt(footer, c.size); err != nil {
+	_, err = c.file.WriteAt(footer, c.size)
+	if err != nil {
+		s.a.emergency()
+		_, err = c.file.WriteAt(footer, c.size)
+	}
+	if err != nil {
 		if terr := c.file.Truncate(c.size); terr != nil {
 			return s.a.fatal(fmt.Errorf("undo a torn write to %s: %w", c.path, terr))
 		}

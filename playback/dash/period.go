@@ -43,7 +43,7 @@ func (p *Player) divide(s *archive.Stream, fs []fragments.Fragment, static bool)
 			}
 			out = append(out, period{
 				init: f.Init, seq: f.Seq, tracks: segments.PlayableTracks(tracks),
-				start: time.Duration(f.Start - fs[0].Start), offset: f.Start,
+				start: time.Duration(millis(f.Start) - millis(fs[0].Start)), offset: millis(f.Start),
 			})
 		}
 		last := &out[len(out)-1]
@@ -54,6 +54,10 @@ func (p *Player) divide(s *archive.Stream, fs []fragments.Fragment, static bool)
 	}
 	return out, nil
 }
+
+// millis cuts a time to the milliseconds that a manifest's durations have, so
+// that a period's start and its presentationTimeOffset mean the same instant.
+func millis(ns int64) int64 { return ns - ns%int64(time.Millisecond) }
 
 // anchor gives the periods of a dynamic manifest their names and absolute
 // starts: a period that is known keeps both.

@@ -165,6 +165,9 @@ func (l *liveStream) segments(w *window, fm form) ([]Segment, tip, error) {
 		if err != nil {
 			return nil, at, err
 		}
+		if prev != nil {
+			out = appendLost(out, prev, f.Seq)
+		}
 		r, t, whole := fm.run(&f.Fragment, tracks)
 		if fm.ts() && !f.Persisted {
 			break // MPEG-TS is muxed from whole fragments
@@ -190,6 +193,18 @@ func (l *liveStream) segments(w *window, fm form) ([]Segment, tip, error) {
 		prev = &f.Fragment
 	}
 	return out, at, nil
+}
+
+// appendLost lists the fragments between prev and seq, which could not be
+// written, as gaps: media sequence numbers count them.
+func appendLost(out []Segment, prev *fragments.Fragment, seq uint64) []Segment {
+	for q := prev.Seq + 1; q < seq && seq-q <= liveSegments; q++ {
+		out = append(out, Segment{
+			Number: prev.Number, Seq: q, Init: prev.Init, Gap: true, Discontinuity: true,
+			Start: time.Unix(0, prev.End()).UTC(), Duration: time.Duration(prev.Duration),
+		})
+	}
+	return out
 }
 
 // partsOf lists the parts of a track at the edge. A track whose frames are

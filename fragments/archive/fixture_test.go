@@ -1,0 +1,238 @@
+package archive_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"iter"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"weir/fragments"
+	"weir/fragments/archive"
+	"weir/internal/clock"
+	"weir/internal/media"
+	"weir/internal/meta"
+	"weir/internal/objects"
+	"weir/internal/vfs"
+)
+
+const testStream = archive.StreamID("teststream000000")
+
+// epoch is when the tests' cameras start.
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// memMeta is metadata that survives a crash of the disk, as fsynced commits
+// do, can be copied, and stops with the disk.
+type memMeta struct {
+	mu      sync.Mutex
+	entries map[string]meta.Entry
+	next    meta.Revision
+	crashed func() bool
+}
+
+func newMemMeta(crashed func() bool) *memMeta {
+	return &memMeta{entries: map[string]meta.Entry{}, crashed: crashed}
+}
+
+func (m *memMeta) clone() *memMeta {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return &memMeta{entries: maps.Clone(m.entries), next: m.next, crashed: func() bool { return false }}
+}
+
+func (m *memMeta) Get(key string) (meta.Entry, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.entries[key]
+	if !ok {
+		return e, meta.ErrNotFound
+	}
+	return e, nil
+}
+
+func (m *memMeta) Commit(ops ...meta.Op) error {
+	if m.crashed() {
+		return vfs.ErrCrashed
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, op := range ops {
+		if op.Expect != meta.Any && m.entries[op.Key].Revision != op.Expect {
+			return meta.ErrConflict
+		}
+	}
+	for _, op := range ops {
+		if op.Value == nil {
+			delete(m.entries, op.Key)
+			continue
+		}
+		m.next++
+		m.entries[op.Key] = meta.Entry{Key: op.Key, Value: slices.Clone(op.Value), Revision: m.next}
+	}
+	return nil
+}
+
+func (m *memMeta) Scan(start, end string, reverse bool) iter.Seq2[meta.Entry, error] {
+	m.mu.Lock()
+	var found []meta.Entry
+	for k, e := range m.entries {
+		if k >= start && k < end {
+			found = append(found, e)
+		}
+	}
+	m.mu.Unlock()
+	slices.SortFunc(found, func(a, b meta.Entry) int {
+		if a.Key < b.Key != reverse {
+			return -1
+		}
+		return 1
+	})
+	return func(yield func(meta.Entry, error) bool) {
+		for _, e := range found {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// rig is an archive with what it stands on.
+type rig struct {
+	disk  vfs.FS
+	meta  meta.Store
+	store objects.Store
+	clock *clock.Manual
+	*archive.Archive
+}
+
+func open(disk vfs.FS, m meta.Store, store objects.Store) (*rig, error) {
+	if store == nil {
+		dir, err := objects.NewDir(disk, "/data/store")
+		if err != nil {
+			return nil, err
+		}
+		store = dir
+	}
+	r := &rig{disk: disk, meta: m, store: store, clock: clock.NewManual(epoch)}
+	a, err := archive.Open(context.Background(), archive.Options{
+		FS: disk, Dir: "/data/spool", Store: store, Meta: m, Clock: r.clock, Log: slog.New(slog.DiscardHandler), LowWater: 1,
+	})
+	r.Archive = a
+	return r, err
+}
+
+func mustOpen(t *testing.T, disk vfs.FS, m meta.Store, store objects.Store) *rig {
+	t.Helper()
+	r, err := open(disk, m, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// testTracks are an opaque video and audio: their bytes mean nothing.
+func testTracks() []media.Track {
+	return []media.Track{
+		{ID: 1, Codec: media.VP9, Timescale: 90000, Width: 320, Height: 240, Config: []byte{0, 10, 0x82, 1, 1, 1, 0, 0}},
+		{ID: 2, Codec: media.Opus, Timescale: 48000, SampleRate: 48000, Channels: 1, Config: opusHead()},
+	}
+}
+
+func opusHead() []byte {
+	return []byte{'O', 'p', 'u', 's', 'H', 'e', 'a', 'd', 1, 1, 0, 0, 0x80, 0xbb, 0, 0, 0, 0, 0}
+}
+
+// payload is the content of a sample: it follows from track and time.
+func payload(track media.TrackID, dts media.Ticks) []byte {
+	b := make([]byte, 40+int(dts/1000)%60)
+	x := uint32(dts)*2654435761 + uint32(track)
+	for i := range b {
+		x = x*1664525 + 1013904223
+		b[i] = byte(x >> 24)
+	}
+	return b
+}
+
+// camera feeds seconds of media to a recorder: 10 frames a second with a key
+// frame each second, and 20 ms audio packets. step sees every error.
+func camera(r *rig, rec *archive.Recorder, start time.Time, seconds int) error {
+	if err := rec.SetTracks(testTracks()); err != nil {
+		return err
+	}
+	for ms := 0; ms < seconds*1000; ms += 20 {
+		at := start.Add(time.Duration(ms) * time.Millisecond)
+		r.clock.Advance(at.Sub(r.clock.Now()))
+		for _, s := range []*media.Sample{
+			{Track: 1, DTS: media.ToTicks(at.UnixNano(), 90000), Key: ms%1000 == 0, Received: at},
+			{Track: 2, DTS: media.ToTicks(at.UnixNano(), 48000), Key: true, Received: at},
+		} {
+			if s.Track == 1 && ms%100 != 0 {
+				continue
+			}
+			s.Data = payload(s.Track, s.DTS)
+			if err := rec.Write(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// shortPolicy makes fragments of one second and chunks of three.
+func shortPolicy(format fragments.Format) archive.Policy {
+	return archive.Policy{Format: format, Fragment: time.Second, Chunk: 3 * time.Second, Part: 300 * time.Millisecond}
+}
+
+// persisted lists every fragment of a stream.
+func persisted(s *archive.Stream) ([]fragments.Fragment, error) {
+	var out []fragments.Fragment
+	for f, err := range s.From(0) {
+		if err != nil {
+			return out, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// intact checks that every sample of a fragment has the bytes that were sent.
+func intact(s *archive.Stream, f *fragments.Fragment) error {
+	var problems []error
+	for _, r := range f.Runs {
+		n := uint32(0)
+		err := s.WalkRun(context.Background(), f, r.Track, func(x fragments.Sample) error {
+			if n == 0 && x.DTS != r.DTS {
+				problems = append(problems, fmt.Errorf("track %d starts at %d, want %d", r.Track, x.DTS, r.DTS))
+			}
+			n++
+			if crc32.ChecksumIEEE(x.Data) != crc32.ChecksumIEEE(payload(r.Track, x.DTS)) {
+				return fmt.Errorf("sample at %d of track %d has other bytes", x.DTS, r.Track)
+			}
+			return nil
+		})
+		if err == nil && n != r.Samples {
+			err = fmt.Errorf("track %d has %d samples, want %d", r.Track, n, r.Samples)
+		}
+		if err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// settle waits until the store has everything, or refuses something.
+func settle(r *rig, crashed func() bool) {
+	for range 5000 {
+		if n, err := r.Backlog(); n == 0 || err != nil || crashed() {
+			return
+		}
+		time.Sleep(200 * time.Microsecond)
+	}
+}
