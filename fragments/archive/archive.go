@@ -29,6 +29,10 @@
 //  5. delete: commit a trash row and remove the others in one batch; delete
 //     the object; remove the trash row.
 //
+// After a failed sync the kernel may hold pages that it calls clean although
+// they are not on the disk; a marker file, which only matters as long as those
+// pages live, makes the next Open write recovered chunks anew.
+//
 // After a crash Open scans the spool: a torn tail is cut off, every chunk is
 // sealed and goes through 2–4 again, and trash rows are worked off.
 package archive
@@ -39,6 +43,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/internal/clock"
@@ -113,7 +118,7 @@ type Archive struct {
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 
-	fatalOnce sync.Once
+	failed atomic.Pointer[error] // the first failed sync: nothing is written any more
 
 	mu struct {
 		sync.Mutex // guards the following
@@ -225,11 +230,21 @@ func (a *Archive) count(f func(*Totals)) {
 
 // fatal reports a failed sync: once, whatever fails after it.
 func (a *Archive) fatal(err error) error {
-	a.fatalOnce.Do(func() {
+	if a.failed.CompareAndSwap(nil, &err) {
 		a.log.Error("a sync failed; stopping, the next start recovers what was acknowledged", "err", err)
+		a.markSuspect()
 		a.opts.Fatal(err)
-	})
+	}
 	return err
+}
+
+// usable is the error of the first failed sync, if there was one: a later sync
+// that says nil would prove nothing.
+func (a *Archive) usable() error {
+	if err := a.failed.Load(); err != nil {
+		return fmt.Errorf("the archive stopped: %w", *err)
+	}
+	return nil
 }
 
 // sweep seals chunks that have become old, applies retention and keeps the

@@ -4,13 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"weir/fragments"
 	"weir/internal/meta"
 )
+
+// suspectMarker is the file that a failed sync leaves in the spool.
+const suspectMarker = "sync-failed"
+
+// markSuspect leaves the marker, as well as a failing disk lets it.
+func (a *Archive) markSuspect() {
+	f, err := a.opts.FS.Create(filepath.Join(a.opts.Dir, suspectMarker))
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		a.log.Warn("leave the marker of a failed sync", "err", err)
+	}
+}
 
 // recoverSpool goes through every file of the spool, in order of its number:
 // a sealed one whose row exists is queued again, any other is scanned, cut
@@ -20,6 +36,7 @@ func (a *Archive) recoverSpool(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	suspect := slices.ContainsFunc(dirs, func(d fs.DirEntry) bool { return d.Name() == suspectMarker })
 	for _, d := range dirs {
 		id := StreamID(d.Name())
 		if !d.IsDir() || !id.Valid() {
@@ -41,16 +58,19 @@ func (a *Archive) recoverSpool(ctx context.Context) error {
 			if !ok {
 				continue
 			}
-			if err := s.recoverFile(c); err != nil {
+			if err := s.recoverFile(c, suspect); err != nil {
 				return fmt.Errorf("recover %s: %w", s.path(c), err)
 			}
 		}
+	}
+	if suspect {
+		return a.opts.FS.Remove(filepath.Join(a.opts.Dir, suspectMarker))
 	}
 	return nil
 }
 
 // recoverFile brings one spool file back under the index.
-func (s *Stream) recoverFile(c fragments.ChunkID) error {
+func (s *Stream) recoverFile(c fragments.ChunkID, suspect bool) error {
 	if _, err := s.a.opts.Meta.Get(trashKey(s.id, c)); err == nil {
 		return s.a.opts.FS.Remove(s.path(c))
 	}
@@ -61,11 +81,11 @@ func (s *Stream) recoverFile(c fragments.ChunkID) error {
 	r, err := s.row(c.First)
 	switch {
 	case errors.Is(err, meta.ErrNotFound):
-		return s.adoptFile(c)
+		return s.adoptFile(c, suspect)
 	case err != nil:
 		return err
 	case r.size != info.Size():
-		return s.adoptFile(c)
+		return s.adoptFile(c, suspect)
 	}
 	sp := spooled{chunk: c, size: r.size}
 	if r.stored {
@@ -81,8 +101,13 @@ func (s *Stream) recoverFile(c fragments.ChunkID) error {
 // adoptFile scans a file without a row, cuts its torn tail off, seals and
 // indexes it. A file without a single intact fragment acknowledged nothing: it
 // is removed when it is only torn, and set aside when it is damaged.
-func (s *Stream) adoptFile(c fragments.ChunkID) error {
+func (s *Stream) adoptFile(c fragments.ChunkID, suspect bool) error {
 	path := s.path(c)
+	if suspect {
+		if err := s.rewrite(path); err != nil {
+			return fmt.Errorf("write anew: %w", err)
+		}
+	}
 	f, err := s.a.opts.FS.OpenReadWrite(path)
 	if err != nil {
 		return err
@@ -111,12 +136,46 @@ func (s *Stream) adoptFile(c fragments.ChunkID) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
+	if err := s.a.opts.FS.SyncDir(s.dir); err != nil {
+		return s.a.fatal(err)
+	}
 	r := &row{chunk: c, size: size, fragments: found.fragments}
 	if err := s.indexChunk(r, true); err != nil {
 		return err
 	}
 	s.a.log.Info("recovered a chunk", "path", path, "fragments", len(r.fragments))
 	s.a.up.add(s, c)
+	return nil
+}
+
+// rewrite copies a file over itself, so that what it reads as is what the disk
+// holds.
+func (s *Stream) rewrite(path string) error {
+	src, err := s.a.opts.FS.Open(path)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	temp := path + ".tmp"
+	dst, err := s.a.opts.FS.Create(temp)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(dst, src); err != nil {
+		return errors.Join(err, dst.Close(), s.a.opts.FS.Remove(temp))
+	}
+	if err := dst.Sync(); err != nil {
+		return errors.Join(s.a.fatal(err), dst.Close())
+	}
+	if err := dst.Close(); err != nil {
+		return err
+	}
+	if err := s.a.opts.FS.Rename(temp, path); err != nil {
+		return err
+	}
+	if err := s.a.opts.FS.SyncDir(s.dir); err != nil {
+		return s.a.fatal(err)
+	}
 	return nil
 }
 
@@ -154,6 +213,9 @@ func (s *Stream) sealFile(f interface {
 	Sync() error
 }, c fragments.ChunkID, found scanned, size int64) (int64, error) {
 	if found.Sealed {
+		if err := f.Sync(); err != nil {
+			return 0, s.a.fatal(err)
+		}
 		return size, nil
 	}
 	enc, err := containerOf(c.Format)

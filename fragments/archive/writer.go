@@ -34,6 +34,9 @@ type openChunk struct {
 func (s *Stream) persist(f *fragments.Fragment, runs [][]byte, format fragments.Format, tracks []media.Track) (*fragments.Fragment, error) {
 	s.write.Lock()
 	defer s.write.Unlock()
+	if err := s.a.usable(); err != nil {
+		return nil, err
+	}
 	c := s.openFor(f, format)
 	if c == nil {
 		if err := s.sealLocked(); err != nil {
@@ -202,6 +205,9 @@ func (s *Stream) sealLocked() error {
 	c := s.mu.open
 	if c == nil {
 		return nil
+	}
+	if err := s.a.usable(); err != nil {
+		return err
 	}
 	enc, err := containerOf(c.chunk.Format)
 	if err != nil {
