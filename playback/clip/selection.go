@@ -3,7 +3,6 @@ package clip
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"weir/fragments"
@@ -76,7 +75,7 @@ func (s *selection) cutInItem(ctx context.Context) error {
 			}
 		}
 	}
-	s.soundFrom = min(s.start-int64(soundLead), math.MaxInt64)
+	s.soundFrom = s.start - int64(soundLead)
 	return nil
 }
 
