@@ -27,7 +27,7 @@ const (
 
 // AppendPart appends samples of one track that follow each other to dst: the
 // timing of them and a cluster, or several when they spread over more than a
-// cluster's 65 seconds. durations[i] belongs to samples[i]. It allocates
+// cluster's 32 seconds. durations[i] belongs to samples[i]. It allocates
 // nothing but room in dst.
 func AppendPart(dst []byte, track media.Track, samples []*media.Sample, durations []uint32) []byte {
 	for len(samples) > 0 {
