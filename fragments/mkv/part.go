@@ -197,7 +197,8 @@ func (t *timing) walk(cluster []byte, end int, fn func(fragments.Sample) error) 
 			return corrupt("timing is cut short")
 		}
 		s.Data = body[4:len(body):len(body)]
-		s.Pos = int64(end - len(rest) - len(s.Data))
+		s.Size = len(s.Data)
+		s.Pos = int64(end - len(rest) - s.Size)
 		t.dts += media.Ticks(t.duration)
 		if err := fn(s); err != nil {
 			return err

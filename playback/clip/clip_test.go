@@ -11,6 +11,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -49,6 +50,47 @@ func (r *recording) ReadRun(ctx context.Context, f *fragments.Fragment, run frag
 		return nil
 	})
 	return out, err
+}
+
+// prober is a recording that counts what is read while a clip is planned.
+type prober struct {
+	*recording
+	read int
+}
+
+func (p *prober) ReadRun(ctx context.Context, f *fragments.Fragment, run fragments.Run) ([]fragments.Sample, error) {
+	p.read++
+	return p.recording.ReadRun(ctx, f, run)
+}
+
+func (p *prober) ProbeRun(_ context.Context, f *fragments.Fragment, run fragments.Run) ([]fragments.Sample, error) {
+	var out []fragments.Sample
+	b := p.runs[key(f.Number, run.Track)]
+	err := mp4.ProbeRun(bytes.NewReader(b), 0, int64(len(b)), func(s fragments.Sample) error {
+		out = append(out, s)
+		return nil
+	})
+	return out, err
+}
+
+// TestProbed holds that a plan can do without the samples.
+func TestProbed(t *testing.T) {
+	r := record(testmedia.Make(t, 4, media.H264, media.AAC), false)
+	for _, format := range []clip.Format{clip.MP4, clip.MKV} {
+		want, path := r.make(t, format, 1.3, 3.7)
+		p := &prober{recording: r}
+		c, err := clip.New(t.Context(), p, format, r.items, after(1.3), after(3.7))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.read != 0 || c.ETag() != want.ETag() {
+			t.Errorf("%s: planning read %d runs; tag %s for %s", format, p.read, c.ETag(), want.ETag())
+		}
+		got, err := io.ReadAll(c.Reader(t.Context()))
+		if whole, _ := os.ReadFile(path); err != nil || !bytes.Equal(got, whole) {
+			t.Errorf("%s: bytes differ (%v)", format, err)
+		}
+	}
 }
 
 // add records a stream after what was recorded before, shifted by so many

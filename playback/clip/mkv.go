@@ -114,7 +114,7 @@ func (m *matroska) add(p part, samples []fragments.Sample) error {
 		at := samples[i].PTS().Nanos(p.track.Timescale)
 		t.begin, t.end = min(t.begin, at), max(t.end, at)
 		m.end = max(m.end, at+media.Ticks(samples[i].Duration).Nanos(p.track.Timescale))
-		c.size += int64(mkv.SimpleBlockLen(len(samples[i].Data)))
+		c.size += int64(mkv.SimpleBlockLen(samples[i].Size))
 	}
 	m.begin = min(m.begin, t.begin)
 	m.samples += len(samples)
@@ -126,7 +126,7 @@ func (m *matroska) add(p part, samples []fragments.Sample) error {
 func (c *Clip) appendCluster(ctx context.Context, p *piece, dst []byte) ([]byte, error) {
 	var blocks []block
 	for _, x := range p.parts {
-		samples, err := readRun(ctx, c.src, &c.items[x.item].Fragment, x.run)
+		samples, err := readRun(ctx, c.src.ReadRun, &c.items[x.item].Fragment, x.run)
 		if err != nil {
 			return nil, err
 		}

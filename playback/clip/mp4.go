@@ -90,7 +90,7 @@ func (m *movie) add(p part, samples []fragments.Sample) error {
 		if err := t.add(&samples[i], p.track.Timescale); err != nil {
 			return fmt.Errorf("track %d: %w", p.track.ID, err)
 		}
-		size += int64(len(samples[i].Data))
+		size += int64(samples[i].Size)
 	}
 	t.Chunks = append(t.Chunks, mp4.MovieChunk{Samples: uint32(len(samples)), Description: description, Offset: m.size})
 	m.pieces = append(m.pieces, piece{size: size, parts: []part{p}})
@@ -127,7 +127,7 @@ func (t *movieTrack) add(x *fragments.Sample, timescale uint32) error {
 	}
 	t.last, t.length = dts, duration
 	t.begin, t.end = min(t.begin, pts), max(t.end, pts+duration)
-	t.Samples = append(t.Samples, mp4.MovieSample{Duration: uint32(duration), Offset: int32(offset), Size: uint32(len(x.Data)), Key: x.Key})
+	t.Samples = append(t.Samples, mp4.MovieSample{Duration: uint32(duration), Offset: int32(offset), Size: uint32(x.Size), Key: x.Key})
 	return nil
 }
 
@@ -164,7 +164,7 @@ func ceilNanos(t media.Ticks, timescale uint32) int64 { return -(-t).Nanos(times
 // appendSamples makes a piece of an MP4 clip.
 func (c *Clip) appendSamples(ctx context.Context, p *piece, dst []byte) ([]byte, error) {
 	for _, x := range p.parts {
-		samples, err := readRun(ctx, c.src, &c.items[x.item].Fragment, x.run)
+		samples, err := readRun(ctx, c.src.ReadRun, &c.items[x.item].Fragment, x.run)
 		if err != nil {
 			return nil, err
 		}
