@@ -46,7 +46,7 @@ type Scanned struct {
 	Count   int      // intact fragments
 	Damages []Damage // in order of offset, at most MaxDamages
 	Damaged int      // how many damages there are
-	Torn    bool     // the last damage is the torn tail of an unsealed file
+	Torn    bool     // the last damage is the tail of a file that was never sealed, cut off in the middle
 }
 
 // scanner walks one chunk.
@@ -57,6 +57,7 @@ type scanner struct {
 	fn   func(Fragment) error
 	out  Scanned
 	end  int64         // where fragments end: size, or where the footer begins
+	done bool          // the file ends with a trailer, if of a damaged footer
 	at   map[int64]int // footer entries by position
 	buf  []byte        // for checksums and searches
 	head [MaxHeaderLen + 32]byte
@@ -110,6 +111,7 @@ func (s *scanner) openFooter() error {
 	if err != nil {
 		return err
 	}
+	s.done = bytes.HasSuffix(tail, []byte(trailerMagic))
 	n, err := FooterLen(tail)
 	if err != nil || int64(n) > s.size {
 		return nil
@@ -171,7 +173,7 @@ func (s *scanner) skipHead() (int64, error) {
 	if s.size > 0 {
 		s.damage(0, pos, fmt.Errorf("%w: no identity in head", ErrCorrupt))
 	}
-	s.out.Torn = pos == s.size
+	s.out.Torn = pos == s.size && !s.done
 	return pos, nil
 }
 
@@ -260,7 +262,7 @@ func (s *scanner) cutShort(f *Fragment) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	s.out.Torn = next == s.size
+	s.out.Torn = next == s.size && !s.done
 	s.damage(f.Pos, next-f.Pos, fmt.Errorf("%w: %s", ErrTorn, f.Number.Short()))
 	return next, nil
 }
@@ -285,8 +287,12 @@ func (s *scanner) recover(pos int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	s.out.Torn = next == s.size
-	s.damage(pos, next-pos, fmt.Errorf("%w: no fragment header", ErrCorrupt))
+	s.out.Torn = next == s.size && !s.done
+	what := "no fragment header"
+	if next == s.size && s.done {
+		what = "footer"
+	}
+	s.damage(pos, next-pos, fmt.Errorf("%w: %s", ErrCorrupt, what))
 	return next, nil
 }
 

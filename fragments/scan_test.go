@@ -24,7 +24,7 @@ func containers() []container {
 	return []container{
 		{"mp4", mp4.Envelope{},
 			func(tracks []media.Track) ([]byte, error) {
-				return mp4.AppendChunkHead(nil, "s", 7, tracks, make([]media.Ticks, len(tracks)))
+				return mp4.AppendChunkHead(nil, "s", 7, tracks, 1_795_448_970e9)
 			},
 			func(dst []byte, p testmedia.Piece) []byte {
 				return mp4.AppendPart(dst, 1, p.Track.ID, p.Samples, p.Durations)
@@ -120,6 +120,9 @@ func TestScanFlips(t *testing.T) {
 				out, got := scan(t, c, bad)
 				if out.Damaged != 1 && (out.Sealed || !seal) || out.Damaged > 2 || out.Damaged == 0 {
 					t.Fatalf("%s sealed %t, byte %d: %d damages: %v", c.name, seal, i, out.Damaged, out.Damages)
+				}
+				if out.Torn && seal && i < len(b)-8 {
+					t.Fatalf("%s, byte %d: a sealed chunk counts as torn", c.name, i)
 				}
 				d := out.Damages[0]
 				if int64(i) < d.Offset || int64(i) >= d.Offset+d.Len {

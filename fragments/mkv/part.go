@@ -27,7 +27,7 @@ const (
 
 // AppendPart appends samples of one track that follow each other to dst: the
 // timing of them and a cluster, or several when they spread over more than a
-// cluster's 65 seconds. durations[i] belongs to samples[i]. It allocates
+// cluster's 32 seconds. durations[i] belongs to samples[i]. It allocates
 // nothing but room in dst.
 func AppendPart(dst []byte, track media.Track, samples []*media.Sample, durations []uint32) []byte {
 	for len(samples) > 0 {
@@ -197,7 +197,8 @@ func (t *timing) walk(cluster []byte, end int, fn func(fragments.Sample) error) 
 			return corrupt("timing is cut short")
 		}
 		s.Data = body[4:len(body):len(body)]
-		s.Pos = int64(end - len(rest) - len(s.Data))
+		s.Size = len(s.Data)
+		s.Pos = int64(end - len(rest) - s.Size)
 		t.dts += media.Ticks(t.duration)
 		if err := fn(s); err != nil {
 			return err

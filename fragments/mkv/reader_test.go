@@ -93,7 +93,7 @@ func TestTranscripts(t *testing.T) {
 // offset, and cut off at every offset.
 func TestSplits(t *testing.T) {
 	for name, b := range documents(t) {
-		b = b[:min(len(b), 6000)]
+		b = b[:min(len(b), 2500)]
 		want := transcript(bytes.NewReader(b))
 		for i := range b {
 			got := transcript(io.MultiReader(bytes.NewReader(b[:i]), bytes.NewReader(b[i:])))

@@ -23,27 +23,24 @@ const movieTimescale = 1000
 // AppendInit appends ftyp and moov of one or several tracks to dst: an HLS or
 // DASH init segment. Times of the parts that follow stay as they are.
 func AppendInit(dst []byte, tracks []media.Track) ([]byte, error) {
-	return appendInit(dst, tracks, nil)
+	return appendInit(dst, tracks, 0)
 }
 
 // AppendChunkHead appends the head of a chunk to dst: an init segment with an
-// edit list for each track that maps the time first, a decode time of each
-// track in the order of the tracks, to the beginning of the presentation, and
-// the chunk's identity. Without edit lists a player of the chunk alone would
-// begin decades after zero.
-func AppendChunkHead(dst []byte, stream string, init uint32, tracks []media.Track, first []media.Ticks) ([]byte, error) {
-	if len(first) != len(tracks) {
-		return nil, fmt.Errorf("write chunk head: %d times for %d tracks", len(first), len(tracks))
-	}
+// edit list for each track that maps begin to the beginning of the
+// presentation, and the chunk's identity. begin is the earliest presentation
+// time of all samples, in nanoseconds since the epoch. Without edit lists a
+// player of the chunk alone would begin decades after zero.
+func AppendChunkHead(dst []byte, stream string, init uint32, tracks []media.Track, begin int64) ([]byte, error) {
 	at := len(dst)
-	dst, err := appendInit(dst, tracks, first)
+	dst, err := appendInit(dst, tracks, begin)
 	if err != nil {
 		return nil, err
 	}
 	return fragments.AppendIdentity(dst, Envelope{}, at, fragments.Footer{Stream: stream, Init: init, Tracks: tracks})
 }
 
-func appendInit(dst []byte, tracks []media.Track, first []media.Ticks) ([]byte, error) {
+func appendInit(dst []byte, tracks []media.Track, begin int64) ([]byte, error) {
 	if len(tracks) == 0 || len(tracks) > media.MaxTracks {
 		return nil, fmt.Errorf("write init segment: %d tracks; from 1 to %d are possible", len(tracks), media.MaxTracks)
 	}
@@ -55,10 +52,10 @@ func appendInit(dst []byte, tracks []media.Track, first []media.Ticks) ([]byte, 
 	dst = appendFileType(dst, "iso6", "iso6", "cmfc", "mp42")
 	dst, moov := open(dst, "moov")
 	dst = appendMovieHeader(dst, movieTimescale, 0)
-	for i, t := range tracks {
+	for _, t := range tracks {
 		trak := trak{id: uint32(t.ID), kind: t.Kind(), width: t.Width, height: t.Height, timescale: t.Timescale, name: t.Name}
-		if first != nil {
-			trak.edits = []Edit{{MediaTime: int64(first[i])}}
+		if begin > 0 {
+			trak.edits = []Edit{{MediaTime: int64(-media.ToTicks(-begin, t.Timescale))}} // rounded up, as Nanos rounds down
 		}
 		dst = trak.append(dst, func(dst []byte) []byte { return appendEmptyTables(dst, t) })
 	}

@@ -29,14 +29,9 @@ type chunk struct {
 func build(tb testing.TB, s *testmedia.Stream) chunk {
 	tb.Helper()
 	lead, _ := media.LeadTrack(s.Tracks)
-	first := make([]media.Ticks, len(s.Tracks))
-	for i, t := range s.Tracks {
-		x := s.Samples[t.ID][0]
-		first[i] = x.PTS()
-	}
 	var c chunk
 	var err error
-	if c.bytes, err = mp4.AppendChunkHead(nil, "stream-1", 1, s.Tracks, first); err != nil {
+	if c.bytes, err = mp4.AppendChunkHead(nil, "stream-1", 1, s.Tracks, testmedia.Epoch().UnixNano()); err != nil {
 		tb.Fatal(err)
 	}
 	c.head = len(c.bytes)

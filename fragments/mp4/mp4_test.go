@@ -3,6 +3,7 @@ package mp4_test
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"testing"
 
 	"weir/fragments"
@@ -98,24 +99,51 @@ func BenchmarkAppendPart(b *testing.B) {
 	}
 }
 
-// FuzzRun walks any bytes.
+// FuzzRun walks any bytes; reading the tables alone finds the same samples.
 func FuzzRun(f *testing.F) {
 	for _, vary := range []bool{false, true} {
 		s, d := samples(7, vary)
 		f.Add(mp4.AppendPart(mp4.AppendPart(nil, 1, 1, s, d), 2, 1, s, d))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		n := 0
+		var walked, probed []fragments.Sample
 		err := mp4.WalkRun(b, func(s fragments.Sample) error {
-			if n++; !bytes.Equal(b[s.Pos:s.Pos+int64(len(s.Data))], s.Data) {
+			if !bytes.Equal(b[s.Pos:s.Pos+int64(s.Size)], s.Data) {
 				t.Fatal("a sample is not where it says")
 			}
+			s.Data = nil
+			walked = append(walked, s)
 			return nil
 		})
-		if n > mp4.MaxRunSamples || err != nil && !errors.Is(err, fragments.ErrCorrupt) {
-			t.Fatalf("%d samples, %v", n, err)
+		if len(walked) > mp4.MaxRunSamples || err != nil && !errors.Is(err, fragments.ErrCorrupt) {
+			t.Fatalf("%d samples, %v", len(walked), err)
+		}
+		probeErr := mp4.ProbeRun(bytes.NewReader(append([]byte("before"), b...)), 6, int64(len(b)), func(s fragments.Sample) error {
+			probed = append(probed, s)
+			return nil
+		})
+		if probeErr == nil && (err != nil || !reflect.DeepEqual(walked, probed)) {
+			t.Fatalf("a walk finds %v (%v), a probe %v", walked, err, probed)
 		}
 	})
+}
+
+// TestProbe reads tables that are longer than what is read of them at first.
+func TestProbe(t *testing.T) {
+	s, d := samples(900, true)
+	run := mp4.AppendPart(mp4.AppendPart(nil, 1, 1, s[:40], d[:40]), 2, 1, s[40:], d[40:])
+	n := 0
+	err := mp4.ProbeRun(bytes.NewReader(run), 0, int64(len(run)), func(x fragments.Sample) error {
+		w := s[n]
+		if x.DTS != w.DTS || x.Offset != w.Offset || x.Key != w.Key || x.Duration != d[n] || !bytes.Equal(run[x.Pos:x.Pos+int64(x.Size)], w.Data) {
+			t.Errorf("sample %d comes back as %+v", n, x)
+		}
+		n++
+		return nil
+	})
+	if err != nil || n != len(s) {
+		t.Errorf("%d samples come back of %d (%v)", n, len(s), err)
+	}
 }
 
 // FuzzInit reads any init segment; what it takes and can be written comes back.

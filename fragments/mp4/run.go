@@ -1,6 +1,10 @@
 package mp4
 
 import (
+	"encoding/binary"
+	"fmt"
+	"io"
+
 	"weir/fragments"
 	"weir/internal/media"
 )
@@ -8,6 +12,7 @@ import (
 // Limits of a run.
 const (
 	MaxRunSamples = 1 << 17 // samples of one track in a fragment
+	MaxTablesLen  = 4 << 20 // bytes of one moof
 	MaxDecodeTime = 1 << 62 // ticks
 )
 
@@ -21,23 +26,94 @@ func WalkRun(run []byte, fn func(fragments.Sample) error) error {
 		if err != nil {
 			return err
 		}
-		end := len(run) - len(rest)
+		next := len(run) - len(rest)
 		if x.typ == "moof" {
-			if err := w.part(pos, x.body, rest); err != nil {
+			mdat, after, err := nextBox(rest)
+			if err != nil {
 				return err
 			}
+			if mdat.typ != "mdat" {
+				return corrupt("%q behind moof", mdat.typ)
+			}
+			end := len(run) - len(after)
+			if err := w.part(x.body, span{pos, end - len(mdat.body), end}); err != nil {
+				return err
+			}
+			next = end
 		}
-		pos = end
+		pos = next
 	}
 	return nil
 }
 
+// ProbeRun calls fn with each sample of the run of n bytes that begins at pos
+// of r. It reads the tables and not the samples, whose data stays nil.
+func ProbeRun(r io.ReaderAt, pos, n int64, fn func(fragments.Sample) error) error {
+	if n < 0 || n > fragments.MaxFragmentLen {
+		return corrupt("run of %d bytes", n)
+	}
+	w := &runWalker{fn: fn}
+	buf := make([]byte, probeLen)
+	for at := int64(0); at < n; {
+		b, err := readBox(r, buf, pos+at, n-at)
+		if err != nil {
+			return err
+		}
+		x, rest, err := nextBox(b)
+		if err != nil {
+			return err
+		}
+		if x.typ != "moof" || len(rest) < boxHeaderLen || string(rest[4:8]) != "mdat" {
+			return corrupt("%q where a part should begin", x.typ)
+		}
+		media := at + int64(len(b)-len(rest)) + boxHeaderLen
+		end := media - boxHeaderLen + int64(binary.BigEndian.Uint32(rest))
+		if end < media || end > n {
+			return corrupt("mdat reaches beyond the run")
+		}
+		if err := w.part(x.body, span{int(at), int(media), int(end)}); err != nil {
+			return err
+		}
+		at = end
+	}
+	return nil
+}
+
+// probeLen is how much of a part is read at first: the tables of some hundred
+// samples.
+const probeLen = 4 << 10
+
+// readBox reads the box at pos of r and the header of the box behind it. There
+// are n bytes to be read; buf is used if it is long enough.
+func readBox(r io.ReaderAt, buf []byte, pos, n int64) ([]byte, error) {
+	b := buf[:min(int64(len(buf)), n)]
+	for {
+		if m, err := r.ReadAt(b, pos); m < len(b) {
+			return nil, fmt.Errorf("read run at %d: %w", pos, err)
+		}
+		if len(b) < boxHeaderLen {
+			return nil, corrupt("%d bytes where a box should begin", len(b))
+		}
+		need := int64(binary.BigEndian.Uint32(b)) + boxHeaderLen
+		if need <= int64(len(b)) {
+			return b, nil
+		}
+		if need > n || need > MaxTablesLen {
+			return nil, corrupt("box of %d bytes in %d", need, n)
+		}
+		b = make([]byte, need)
+	}
+}
+
 // runWalker is the state of one walk.
 type runWalker struct {
-	run   []byte
+	run   []byte // nil when only tables are read
 	fn    func(fragments.Sample) error
 	count int
 }
+
+// span is where a part stands in its run: its moof, its media, and its end.
+type span struct{ moof, media, end int }
 
 // trackFragment is what a traf says about all of its samples.
 type trackFragment struct {
@@ -45,16 +121,8 @@ type trackFragment struct {
 	dts                   media.Ticks
 }
 
-// part walks the samples of the moof at pos; rest begins with its mdat.
-func (w *runWalker) part(pos int, moof, rest []byte) error {
-	mdat, after, err := nextBox(rest)
-	if err != nil {
-		return err
-	}
-	if mdat.typ != "mdat" {
-		return corrupt("%q behind moof", mdat.typ)
-	}
-	end := len(w.run) - len(after)
+// part walks the samples of a part with that moof.
+func (w *runWalker) part(moof []byte, at span) error {
 	traf, err := child(moof, "traf")
 	if err != nil {
 		return err
@@ -71,7 +139,7 @@ func (w *runWalker) part(pos int, moof, rest []byte) error {
 		if x.typ != "trun" {
 			continue
 		}
-		if err := w.trackRun(x.body, f, pos, end-len(mdat.body), end); err != nil {
+		if err := w.trackRun(x.body, f, at); err != nil {
 			return err
 		}
 	}
@@ -122,9 +190,8 @@ func parseTrackFragment(traf []byte) (*trackFragment, error) {
 	return f, nil
 }
 
-// trackRun walks one trun, whose data lies from index low to high of the run;
-// base is where its moof begins.
-func (w *runWalker) trackRun(b []byte, f *trackFragment, base, low, high int) error {
+// trackRun walks one trun.
+func (w *runWalker) trackRun(b []byte, f *trackFragment, place span) error {
 	c := &cursor{b: b}
 	flags := c.u32() & 0xFFFFFF
 	count := int(c.u32())
@@ -134,39 +201,47 @@ func (w *runWalker) trackRun(b []byte, f *trackFragment, base, low, high int) er
 	if flags&trunDataOffset == 0 {
 		return corrupt("trun without data offset")
 	}
-	at := base + int(int32(c.u32()))
+	at := place.moof + int(int32(c.u32()))
 	first := f.flags
 	if flags&trunFirstFlags != 0 {
 		first = c.u32()
 	}
 	for i := range count {
-		s := fragments.Sample{DTS: f.dts, Duration: f.duration}
-		size, sampleFlags := f.size, f.flags
-		if i == 0 {
-			sampleFlags = first
+		s, key := c.trackRunSample(flags, f)
+		if i == 0 && flags&trunFlags == 0 {
+			key = first
 		}
-		if flags&trunDuration != 0 {
-			s.Duration = c.u32()
-		}
-		if flags&trunSize != 0 {
-			size = c.u32()
-		}
-		if flags&trunFlags != 0 {
-			sampleFlags = c.u32()
-		}
-		if flags&trunOffset != 0 {
-			s.Offset = int32(c.u32())
-		}
-		if c.bad || at < low || at > high || int64(size) > int64(high-at) {
+		if c.bad || at < place.media || at > place.end || s.Size > place.end-at {
 			return corrupt("sample %d lies outside its mdat", i)
 		}
-		s.Key = sampleFlags&flagNonSync == 0
-		s.Pos, s.Data = int64(at), w.run[at:at+int(size):at+int(size)]
+		s.Key, s.Pos = key&flagNonSync == 0, int64(at)
+		at += s.Size
+		if w.run != nil {
+			s.Data = w.run[s.Pos:at:at]
+		}
 		if err := w.fn(s); err != nil {
 			return err
 		}
-		at += int(size)
 		f.dts += media.Ticks(s.Duration)
 	}
 	return nil
+}
+
+// trackRunSample reads what a trun tells of one sample, and its flags.
+func (c *cursor) trackRunSample(flags uint32, f *trackFragment) (fragments.Sample, uint32) {
+	s := fragments.Sample{DTS: f.dts, Duration: f.duration, Size: int(f.size)}
+	sampleFlags := f.flags
+	if flags&trunDuration != 0 {
+		s.Duration = c.u32()
+	}
+	if flags&trunSize != 0 {
+		s.Size = int(c.u32())
+	}
+	if flags&trunFlags != 0 {
+		sampleFlags = c.u32()
+	}
+	if flags&trunOffset != 0 {
+		s.Offset = int32(c.u32())
+	}
+	return s, sampleFlags
 }

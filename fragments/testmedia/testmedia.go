@@ -62,16 +62,22 @@ func encoders(c media.Codec) []string {
 // Make encodes seconds of test picture and tone, one track for each codec.
 func Make(tb testing.TB, seconds int, codecs ...media.Codec) *Stream {
 	tb.Helper()
+	return MakeSized(tb, seconds, "320x180", codecs...)
+}
+
+// MakeSized does the same with pictures of another size.
+func MakeSized(tb testing.TB, seconds int, size string, codecs ...media.Codec) *Stream {
+	tb.Helper()
 	s := &Stream{Samples: map[media.TrackID][]*media.Sample{}, Durations: map[media.TrackID][]uint32{}}
 	for i, c := range codecs {
-		s.add(tb, media.TrackID(i+1), c, seconds)
+		s.add(tb, media.TrackID(i+1), c, seconds, size)
 	}
 	return s
 }
 
-func (s *Stream) add(tb testing.TB, id media.TrackID, c media.Codec, seconds int) {
+func (s *Stream) add(tb testing.TB, id media.TrackID, c media.Codec, seconds int, size string) {
 	tb.Helper()
-	source := fmt.Sprintf("testsrc2=size=320x180:rate=%d:duration=%d", FrameRate, seconds)
+	source := fmt.Sprintf("testsrc2=size=%s:rate=%d:duration=%d", size, FrameRate, seconds)
 	if c.Kind() == media.Audio {
 		source = fmt.Sprintf("sine=frequency=440:sample_rate=48000:duration=%d", seconds)
 	}
@@ -245,7 +251,16 @@ func Write(tb testing.TB, name string, b []byte) string {
 func Probe(tb testing.TB, path, entries string, args ...string) []string {
 	tb.Helper()
 	args = append([]string{"-v", "warning", "-of", "csv=p=0", "-show_entries", entries}, args...)
-	return strings.Split(strings.TrimSpace(string(run(tb, nil, "ffprobe", append(args, path)...))), "\n")
+	var lines []string
+	for line := range strings.Lines(string(run(tb, nil, "ffprobe", append(args, path)...))) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) == 0 {
+		tb.Fatalf("ffprobe finds no %s in %s", entries, filepath.Base(path))
+	}
+	return lines
 }
 
 // Decode has ffmpeg decode all of a file; anything it says fails the test.
@@ -260,7 +275,7 @@ func Hashes(tb testing.TB, path, stream string) []string {
 	out := string(run(tb, nil, "ffmpeg", "-v", "error", "-nostdin", "-i", path, "-map", "0:"+stream, "-c", "copy", "-f", "framehash", "-hash", "md5", "-"))
 	var hashes []string
 	for line := range strings.Lines(out) {
-		if f := strings.Split(strings.TrimSpace(line), ","); !strings.HasPrefix(line, "#") && len(f) == 6 {
+		if f := strings.Split(strings.TrimSpace(line), ","); !strings.HasPrefix(line, "#") && len(f) >= 6 {
 			hashes = append(hashes, strings.TrimSpace(f[5]))
 		}
 	}

@@ -69,6 +69,13 @@ type Source interface {
 	ReadRun(ctx context.Context, f *fragments.Fragment, r fragments.Run) ([]fragments.Sample, error)
 }
 
+// Prober is a Source that can tell the samples of a run without reading them.
+// A plan needs no more than that.
+type Prober interface {
+	// ProbeRun returns what ReadRun does, without data.
+	ProbeRun(ctx context.Context, f *fragments.Fragment, r fragments.Run) ([]fragments.Sample, error)
+}
+
 // Item is a recorded fragment and the tracks it was coded with.
 type Item struct {
 	Fragment fragments.Fragment

@@ -26,7 +26,7 @@ type matroska struct {
 // clusterTime is where a cluster stands in time, ns since the epoch.
 type clusterTime struct {
 	begin, end int64
-	key        uint64 // track of a key frame that it begins with, 0 for none
+	key        uint64 // track that begins with a key frame, pictures first; 0 for none
 }
 
 // block is one sample on its way into a cluster.
@@ -105,7 +105,7 @@ func (m *matroska) add(p part, samples []fragments.Sample) error {
 	}
 	number := m.number(p.track)
 	t, c := &m.times[n-1], &m.pieces[n-1]
-	if t.key == 0 && samples[0].Key && p.track.Kind() == media.Video {
+	if samples[0].Key && (t.key == 0 || p.track.Kind() == media.Video) {
 		t.key = number
 	}
 	p.track.ID = media.TrackID(number)
@@ -114,7 +114,7 @@ func (m *matroska) add(p part, samples []fragments.Sample) error {
 		at := samples[i].PTS().Nanos(p.track.Timescale)
 		t.begin, t.end = min(t.begin, at), max(t.end, at)
 		m.end = max(m.end, at+media.Ticks(samples[i].Duration).Nanos(p.track.Timescale))
-		c.size += int64(mkv.SimpleBlockLen(len(samples[i].Data)))
+		c.size += int64(mkv.SimpleBlockLen(samples[i].Size))
 	}
 	m.begin = min(m.begin, t.begin)
 	m.samples += len(samples)
@@ -126,7 +126,7 @@ func (m *matroska) add(p part, samples []fragments.Sample) error {
 func (c *Clip) appendCluster(ctx context.Context, p *piece, dst []byte) ([]byte, error) {
 	var blocks []block
 	for _, x := range p.parts {
-		samples, err := readRun(ctx, c.src, &c.items[x.item].Fragment, x.run)
+		samples, err := readRun(ctx, c.src.ReadRun, &c.items[x.item].Fragment, x.run)
 		if err != nil {
 			return nil, err
 		}

@@ -20,14 +20,15 @@ type movie struct {
 	samples int
 }
 
-// movieTrack is one track of the clip. Tracks of an id whose parameters change
-// stay one track, with several sample descriptions, as long as their kind is
-// the same.
+// movieTrack is one track of the clip. A track whose parameters change stays
+// one track, with several sample descriptions; one whose codec changes becomes
+// another, because players do not expect that within a track.
 type movieTrack struct {
 	mp4.MovieTrack
 	source     media.TrackID
 	first      media.Ticks // decode time of the first sample
 	last       media.Ticks // decode time of the last sample, as the tables have it
+	length     media.Ticks // how long the last sample lasts by itself
 	begin, end media.Ticks // presentation times of all
 }
 
@@ -64,7 +65,7 @@ func (c *Clip) planMP4(ctx context.Context, s *selection) error {
 // and which of its descriptions.
 func (m *movie) track(t media.Track) (*movieTrack, int) {
 	for _, x := range m.tracks {
-		if x.source != t.ID || x.Descriptions[0].Kind() != t.Kind() {
+		if x.source != t.ID || x.Descriptions[0].Codec != t.Codec {
 			continue
 		}
 		for i, d := range x.Descriptions {
@@ -89,7 +90,7 @@ func (m *movie) add(p part, samples []fragments.Sample) error {
 		if err := t.add(&samples[i], p.track.Timescale); err != nil {
 			return fmt.Errorf("track %d: %w", p.track.ID, err)
 		}
-		size += int64(len(samples[i].Data))
+		size += int64(samples[i].Size)
 	}
 	t.Chunks = append(t.Chunks, mp4.MovieChunk{Samples: uint32(len(samples)), Description: description, Offset: m.size})
 	m.pieces = append(m.pieces, piece{size: size, parts: []part{p}})
@@ -99,14 +100,21 @@ func (m *movie) add(p part, samples []fragments.Sample) error {
 }
 
 // add appends one sample. Decode times in the tables rise strictly, whatever
-// the recording has; the presentation times are the recording's.
+// the recording has. The presentation times of pictures are the recording's.
+// Sound that overlaps what came before, by less than anyone hears, is put
+// behind it: a decoder cannot play two frames at once.
 func (t *movieTrack) add(x *fragments.Sample, timescale uint32) error {
 	dts, pts := x.DTS.Rescale(timescale, t.Timescale), x.PTS().Rescale(timescale, t.Timescale)
 	duration := media.Ticks(x.Duration).Rescale(timescale, t.Timescale)
 	if n := len(t.Samples); n == 0 {
 		t.first, t.begin, t.end = dts, pts, pts
 	} else {
-		dts = max(dts, t.last+1)
+		if dts = max(dts, t.last+1); t.Descriptions[0].Kind() == media.Audio {
+			if next := t.last + t.length; next > dts && (next-dts).Duration(t.Timescale) <= fragments.MaxJoinGap {
+				dts = next
+			}
+			pts = dts
+		}
 		gap := dts - t.last
 		if gap > math.MaxUint32 {
 			return fmt.Errorf("%w: a gap of %s inside", ErrTooLong, gap.Duration(t.Timescale).Round(time.Second))
@@ -117,9 +125,9 @@ func (t *movieTrack) add(x *fragments.Sample, timescale uint32) error {
 	if offset > math.MaxInt32 || offset < math.MinInt32 {
 		return fmt.Errorf("%w: times of the recording overlap by %s", ErrTooLong, (-offset).Duration(t.Timescale).Round(time.Second))
 	}
-	t.last = dts
+	t.last, t.length = dts, duration
 	t.begin, t.end = min(t.begin, pts), max(t.end, pts+duration)
-	t.Samples = append(t.Samples, mp4.MovieSample{Duration: uint32(duration), Offset: int32(offset), Size: uint32(len(x.Data)), Key: x.Key})
+	t.Samples = append(t.Samples, mp4.MovieSample{Duration: uint32(duration), Offset: int32(offset), Size: uint32(x.Size), Key: x.Key})
 	return nil
 }
 
@@ -156,7 +164,7 @@ func ceilNanos(t media.Ticks, timescale uint32) int64 { return -(-t).Nanos(times
 // appendSamples makes a piece of an MP4 clip.
 func (c *Clip) appendSamples(ctx context.Context, p *piece, dst []byte) ([]byte, error) {
 	for _, x := range p.parts {
-		samples, err := readRun(ctx, c.src, &c.items[x.item].Fragment, x.run)
+		samples, err := readRun(ctx, c.src.ReadRun, &c.items[x.item].Fragment, x.run)
 		if err != nil {
 			return nil, err
 		}

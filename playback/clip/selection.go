@@ -3,7 +3,6 @@ package clip
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"weir/fragments"
@@ -64,7 +63,7 @@ func (s *selection) cutInItem(ctx context.Context) error {
 	s.cutTrack, s.cutAt = lead.ID, it.Fragment.Start
 	run, ok := it.Fragment.Run(lead.ID)
 	if ok {
-		samples, err := s.read(ctx, s.first, run)
+		samples, err := s.probe(ctx, s.first, run)
 		if err != nil {
 			return err
 		}
@@ -76,17 +75,24 @@ func (s *selection) cutInItem(ctx context.Context) error {
 			}
 		}
 	}
-	s.soundFrom = min(s.start-int64(soundLead), math.MaxInt64)
+	s.soundFrom = s.start - int64(soundLead)
 	return nil
 }
 
-// read reads the samples of a run.
-func (s *selection) read(ctx context.Context, item int, run fragments.Run) ([]fragments.Sample, error) {
-	return readRun(ctx, s.src, &s.items[item].Fragment, run)
+// probe tells the samples of a run.
+func (s *selection) probe(ctx context.Context, item int, run fragments.Run) ([]fragments.Sample, error) {
+	read := s.src.ReadRun
+	if p, ok := s.src.(Prober); ok {
+		read = p.ProbeRun
+	}
+	return readRun(ctx, read, &s.items[item].Fragment, run)
 }
 
-func readRun(ctx context.Context, src Source, f *fragments.Fragment, run fragments.Run) ([]fragments.Sample, error) {
-	samples, err := src.ReadRun(ctx, f, run)
+// runReader is a method of a Source.
+type runReader func(context.Context, *fragments.Fragment, fragments.Run) ([]fragments.Sample, error)
+
+func readRun(ctx context.Context, read runReader, f *fragments.Fragment, run fragments.Run) ([]fragments.Sample, error) {
+	samples, err := read(ctx, f, run)
 	if err != nil {
 		return nil, fmt.Errorf("read track %d of fragment %s: %w", run.Track, f.Number.Short(), err)
 	}
@@ -113,7 +119,7 @@ func (s *selection) each(ctx context.Context, fn func(p part, samples []fragment
 			if i < s.first && (track.Kind() == media.Video || run.End().Nanos(track.Timescale) <= s.soundFrom) {
 				continue
 			}
-			samples, err := s.read(ctx, i, run)
+			samples, err := s.probe(ctx, i, run)
 			if err != nil {
 				return err
 			}
