@@ -1,0 +1,233 @@
+package auth
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"weir/internal/clock"
+)
+
+// Streams is what the verifier asks about video streams.
+type Streams interface {
+	// Password returns the stream's own password for publishing or playing.
+	Password(stream string, a Action) (Secret, bool)
+	// TokenEpoch returns the number that an owner raises to revoke all tokens
+	// of the stream; 0 for streams that are not there.
+	TokenEpoch(stream string) uint64
+}
+
+// Options make a Verifier.
+type Options struct {
+	Keys    Keys
+	Keyring *Keyring
+	Streams Streams     // may be nil
+	Clock   clock.Clock // nil means the system's
+	// AllowMD5 offers RTSP digest with MD5 beside SHA-256.
+	AllowMD5 bool
+	// SessionTime is the life of a console session; 0 means 12 hours.
+	SessionTime time.Duration
+	// AllowedOrigins are web origins whose pages may act with the console's
+	// cookie. It is empty in all ordinary cases.
+	AllowedOrigins []string
+}
+
+// Verifier turns credentials into identities. It is safe for concurrent use.
+type Verifier struct {
+	keys     Keys
+	keyring  *Keyring
+	streams  Streams
+	clock    clock.Clock
+	allowMD5 bool
+	schemes  []scheme
+	limiter  *limiter
+	sessions *sessions
+	origins  *http.CrossOriginProtection
+	dummy    Secret // compared with when a user is unknown
+}
+
+// scheme is one kind of HTTP credentials.
+type scheme struct {
+	present func(*http.Request) bool
+	verify  func(*http.Request) (Identity, error)
+}
+
+// NewVerifier returns a verifier.
+func NewVerifier(o Options) (*Verifier, error) {
+	if o.Keys == nil || o.Keyring == nil {
+		return nil, errors.New("make a verifier: keys and keyring are needed")
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System{}
+	}
+	v := &Verifier{
+		keys: o.Keys, keyring: o.Keyring, streams: o.Streams, clock: o.Clock, allowMD5: o.AllowMD5,
+		limiter: newLimiter(), sessions: newSessions(o.SessionTime), origins: http.NewCrossOriginProtection(),
+		dummy: Secret{randomText()},
+	}
+	for _, origin := range o.AllowedOrigins {
+		if err := v.origins.AddTrustedOrigin(origin); err != nil {
+			return nil, err
+		}
+	}
+	v.schemes = []scheme{
+		{authorization("basic"), v.basic},
+		{authorization("bearer"), v.bearer},
+		{func(r *http.Request) bool { return r.URL.Query().Has("token") }, v.query},
+	}
+	return v, nil
+}
+
+func randomText() string {
+	b := make([]byte, 32)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+// HTTP verifies the credentials of a request. Refusals are of type *Error. A
+// request that was routed to a pattern with {name} may carry the password of
+// that stream.
+func (v *Verifier) HTTP(r *http.Request) (Identity, error) {
+	remote := remoteAddr(r)
+	if v.limiter.blocked(remote, v.clock.Now()) {
+		return Identity{}, errLimited()
+	}
+	id, err := v.http(r)
+	if err != nil && Refusal(err).Code == "unauthorized" && v.carries(r) {
+		v.limiter.failed(remote, v.clock.Now())
+	}
+	return id, err
+}
+
+// carries tells whether the request has explicit credentials at all.
+func (v *Verifier) carries(r *http.Request) bool {
+	return len(r.Header.Values("Authorization")) > 0 || r.URL.Query().Has("token")
+}
+
+func (v *Verifier) http(r *http.Request) (Identity, error) {
+	var found *scheme
+	for i := range v.schemes {
+		if !v.schemes[i].present(r) {
+			continue
+		}
+		if found != nil {
+			return Identity{}, errAmbiguous()
+		}
+		found = &v.schemes[i]
+	}
+	switch {
+	case found != nil:
+		return found.verify(r)
+	case len(r.Header.Values("Authorization")) > 0:
+		return Identity{}, errWrong() // a scheme that is not known
+	}
+	return v.cookie(r)
+}
+
+// authorization matches a request whose Authorization header has the scheme.
+func authorization(name string) func(*http.Request) bool {
+	return func(r *http.Request) bool {
+		values := r.Header.Values("Authorization")
+		if len(values) != 1 {
+			return false
+		}
+		word, _, _ := strings.Cut(values[0], " ")
+		return strings.EqualFold(word, name)
+	}
+}
+
+// remoteAddr is the peer of the connection. Headers that proxies add are not
+// believed.
+func remoteAddr(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return peer.Addr().Unmap()
+}
+
+// confidential tells whether nobody on the way can read the request.
+func confidential(r *http.Request) bool { return r.TLS != nil || remoteAddr(r).IsLoopback() }
+
+func (v *Verifier) basic(r *http.Request) (Identity, error) {
+	user, password, ok := r.BasicAuth()
+	if !ok {
+		return Identity{}, errWrong()
+	}
+	if !confidential(r) {
+		return Identity{}, errInsecure()
+	}
+	return v.keyPair(user, password)
+}
+
+// keyPair compares a pair; an unknown key takes as long as a wrong secret.
+func (v *Verifier) keyPair(accessKey, secret string) (Identity, error) {
+	pair, action, ok := v.keys.Key(accessKey)
+	if !ok {
+		pair.Secret = v.dummy
+	}
+	if !pair.Secret.Equal(secret) || !ok {
+		return Identity{}, errWrong()
+	}
+	return Identity{kind: KindKey, name: pair.AccessKey, action: action}, nil
+}
+
+func (v *Verifier) bearer(r *http.Request) (Identity, error) {
+	_, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	text = strings.TrimSpace(text)
+	id, err := v.token(text)
+	if err == nil || Refusal(err).Code == "token_expired" {
+		return id, err
+	}
+	// Encoders know one field for a bearer token: the password of the stream
+	// works in it.
+	stream := r.PathValue("name")
+	if stream == "" {
+		return Identity{}, err
+	}
+	for _, a := range []Action{Publish, Play} {
+		if id, ok := v.password(stream, a, text); ok {
+			return id, nil
+		}
+	}
+	return Identity{}, err
+}
+
+func (v *Verifier) password(stream string, a Action, text string) (Identity, bool) {
+	if v.streams == nil {
+		return Identity{}, false
+	}
+	secret, ok := v.streams.Password(stream, a)
+	if !ok {
+		secret = v.dummy
+	}
+	if !secret.Equal(text) || !ok {
+		return Identity{}, false
+	}
+	return streamIdentity(stream, a), true
+}
+
+func streamIdentity(stream string, a Action) Identity {
+	return Identity{kind: KindPassword, name: stream, action: a, stream: stream}
+}
+
+// query verifies a token in the address. Addresses end up in histories and
+// logs, so that such a token can do no more than play.
+func (v *Verifier) query(r *http.Request) (Identity, error) {
+	tokens := r.URL.Query()["token"]
+	if len(tokens) != 1 {
+		return Identity{}, errAmbiguous()
+	}
+	id, err := v.token(tokens[0])
+	if err != nil {
+		return Identity{}, err
+	}
+	if id.action != Play {
+		return Identity{}, errWrong()
+	}
+	return id, nil
+}
