@@ -14,9 +14,9 @@ import (
 // which reads.
 type container interface {
 	fragments.Encoder
-	// AppendChunkHead appends what stands before the first fragment; first
-	// holds the decode time of each track's first sample.
-	AppendChunkHead(dst []byte, stream string, init uint32, tracks []media.Track, first []media.Ticks) ([]byte, error)
+	// AppendChunkHead appends what stands before the first fragment; begin is
+	// the earliest presentation time, ns since the epoch.
+	AppendChunkHead(dst []byte, stream string, init uint32, tracks []media.Track, begin int64) ([]byte, error)
 	// AppendFragmentHeader appends the header of a fragment; its length does
 	// not depend on the values of positions and checksums in f.
 	AppendFragmentHeader(dst []byte, f *fragments.Fragment) []byte
@@ -47,8 +47,8 @@ func (mp4Container) AppendPart(dst []byte, seq uint32, t media.Track, s []*media
 	return mp4.AppendPart(dst, seq, t.ID, s, d)
 }
 
-func (mp4Container) AppendChunkHead(dst []byte, stream string, init uint32, tracks []media.Track, first []media.Ticks) ([]byte, error) {
-	return mp4.AppendChunkHead(dst, stream, init, tracks, first)
+func (mp4Container) AppendChunkHead(dst []byte, stream string, init uint32, tracks []media.Track, begin int64) ([]byte, error) {
+	return mp4.AppendChunkHead(dst, stream, init, tracks, begin)
 }
 
 func (mp4Container) AppendFragmentHeader(dst []byte, f *fragments.Fragment) []byte {
@@ -75,7 +75,7 @@ func (mkvContainer) AppendPart(dst []byte, _ uint32, t media.Track, s []*media.S
 	return mkv.AppendPart(dst, t, s, d)
 }
 
-func (mkvContainer) AppendChunkHead(dst []byte, stream string, init uint32, tracks []media.Track, _ []media.Ticks) ([]byte, error) {
+func (mkvContainer) AppendChunkHead(dst []byte, stream string, init uint32, tracks []media.Track, _ int64) ([]byte, error) {
 	return mkv.AppendChunkHead(dst, stream, init, tracks)
 }
 

@@ -81,7 +81,7 @@ func (s *Stream) createChunk(f *fragments.Fragment, format fragments.Format, tra
 		return nil, err
 	}
 	id := fragments.ChunkID{First: f.Number, Format: format}
-	head, err := enc.AppendChunkHead(nil, string(s.id), f.Init, tracks, firstTimes(f, tracks))
+	head, err := enc.AppendChunkHead(nil, string(s.id), f.Init, tracks, begin(f, tracks))
 	if err != nil {
 		return nil, fmt.Errorf("write head of chunk: %w", err)
 	}
@@ -102,17 +102,15 @@ func (s *Stream) createChunk(f *fragments.Fragment, format fragments.Format, tra
 	}, nil
 }
 
-// firstTimes returns the decode time of each track's first sample in f; a
-// track without samples gets the time at which f starts.
-func firstTimes(f *fragments.Fragment, tracks []media.Track) []media.Ticks {
-	out := make([]media.Ticks, len(tracks))
-	for i, t := range tracks {
-		out[i] = media.ToTicks(f.Start, t.Timescale)
-		if r, ok := f.Run(t.ID); ok {
-			out[i] = r.DTS
+// begin is the earliest presentation time in f, ns since the epoch.
+func begin(f *fragments.Fragment, tracks []media.Track) int64 {
+	at := f.Start
+	for _, r := range f.Runs {
+		if t, ok := media.FindTrack(tracks, r.Track); ok {
+			at = min(at, r.Start().Nanos(t.Timescale))
 		}
 	}
-	return out
+	return at
 }
 
 // appendFragment writes header and runs behind the last fragment and syncs. A

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"weir/fragments/archive"
+	"weir/internal/auth"
 	"weir/internal/clock"
 	"weir/internal/meta"
 	"weir/internal/objects"
@@ -50,8 +51,8 @@ const MaxStreams = 10_000
 
 // Sealer encrypts secrets at rest, bound to the record that holds them.
 type Sealer interface {
-	Seal(record string, secret []byte) (string, error)
-	Open(record, sealed string) ([]byte, error)
+	Seal(secret auth.Secret, record string) (string, error)
+	Open(sealed, record string) (auth.Secret, error)
 }
 
 // Listener acts on definitions. Calls come in order, one at a time, and must

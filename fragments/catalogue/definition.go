@@ -131,7 +131,7 @@ func (d *Definition) normalize() error {
 		return fieldErrorf("retention.bytes", "must be 0 (no limit) or more")
 	}
 	for field, p := range map[string]Secret{"publishPassword": d.PublishPassword, "playPassword": d.PlayPassword} {
-		if len(p.value) > MaxPasswordLen {
+		if len(p.Reveal()) > MaxPasswordLen {
 			return fieldErrorf(field, "must have at most %d characters", MaxPasswordLen)
 		}
 	}
@@ -165,7 +165,7 @@ func (s *Source) normalize() error {
 	if !slices.Contains(transports, s.Transport) {
 		return fieldErrorf("source.transport", "must be one of %s", strings.Join(transports, ", "))
 	}
-	if len(s.Username) > MaxPasswordLen || len(s.Password.value) > MaxPasswordLen {
+	if len(s.Username) > MaxPasswordLen || len(s.Password.Reveal()) > MaxPasswordLen {
 		return fieldErrorf("source.password", "and username must have at most %d characters", MaxPasswordLen)
 	}
 	if f := strings.ReplaceAll(s.Fingerprint, ":", ""); f != "" && len(f) != 64 {

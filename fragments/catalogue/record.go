@@ -39,10 +39,10 @@ func (d *Definition) secrets() map[string]*Secret {
 func (c *Catalogue) save(s *Stream, fresh bool) error {
 	r := record{Created: s.Created, Changed: s.Changed, Definition: s.Definition}
 	for field, secret := range s.Definition.secrets() {
-		if secret.value == "" {
+		if secret.IsZero() {
 			continue
 		}
-		sealed, err := c.opts.Sealer.Seal(sealRecord(s.ID, field), []byte(secret.value))
+		sealed, err := c.opts.Sealer.Seal(secret.Secret, sealRecord(s.ID, field))
 		if err != nil {
 			return fmt.Errorf("seal %s: %w", field, err)
 		}
@@ -91,11 +91,11 @@ func (c *Catalogue) decode(e meta.Entry) (*Stream, error) {
 		if fields[field] == nil {
 			continue
 		}
-		plain, err := c.opts.Sealer.Open(sealRecord(s.ID, field), sealed)
+		plain, err := c.opts.Sealer.Open(sealed, sealRecord(s.ID, field))
 		if err != nil {
 			return nil, fmt.Errorf("open %s: %w", field, err)
 		}
-		*fields[field] = NewSecret(string(plain))
+		*fields[field] = Secret{Secret: plain}
 	}
 	return s, nil
 }

@@ -2,43 +2,19 @@ package catalogue
 
 import (
 	"encoding/json"
-	"log/slog"
+
+	"weir/internal/auth"
 )
 
 // Secret is a password in a definition: it can be set, and shows nothing of
-// itself in JSON, logs or text but that it is there.
+// itself but that it is there.
 type Secret struct {
-	value string
-	set   bool // the user named it, perhaps to clear it
+	auth.Secret
+	set bool // the user named it, perhaps to clear it
 }
 
 // NewSecret makes a secret of a plain text.
-func NewSecret(s string) Secret { return Secret{value: s, set: true} }
-
-const redacted = "***"
-
-// Reveal returns the plain text, "" when there is none.
-func (s Secret) Reveal() string { return s.value }
-
-// IsZero lets an absent secret be left out of JSON.
-func (s Secret) IsZero() bool { return s.value == "" }
-
-// String hides the secret.
-func (s Secret) String() string {
-	if s.value == "" {
-		return ""
-	}
-	return redacted
-}
-
-// GoString hides the secret.
-func (s Secret) GoString() string { return s.String() }
-
-// LogValue hides the secret.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// MarshalJSON hides the secret.
-func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
+func NewSecret(s string) Secret { return Secret{Secret: auth.NewSecret(s), set: true} }
 
 // UnmarshalJSON takes a new secret. The hidden form, as a client may send it
 // back after a GET, leaves the secret as it is.
@@ -47,7 +23,7 @@ func (s *Secret) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &v); err != nil {
 		return err
 	}
-	if v == redacted {
+	if hidden := auth.NewSecret("x").String(); v == hidden {
 		*s = Secret{}
 		return nil
 	}
