@@ -1,0 +1,97 @@
+package server
+
+import (
+	"net/http"
+
+	"weir/internal/auth"
+)
+
+// Handler answers a request of a verified identity. What the identity may do
+// is for the handler to ask.
+type Handler func(w http.ResponseWriter, r *http.Request, id auth.Identity)
+
+// Routes is where packages register what they serve. Patterns are those of
+// http.ServeMux.
+type Routes interface {
+	// Handle registers a route that needs credentials.
+	Handle(pattern string, h Handler, options ...RouteOption)
+	// Public registers a route that needs none: the page and its assets, the
+	// login, health. Everything that it shows is for everybody.
+	Public(pattern string, h http.Handler, options ...RouteOption)
+}
+
+var _ Routes = (*Server)(nil)
+
+// RouteOption changes how one route is served.
+type RouteOption func(*route)
+
+// route is a registered pattern.
+type route struct {
+	pattern   string
+	bodyLimit int64 // bytes, 0 for none
+}
+
+// BodyLimit sets the largest request body, in bytes; without it, it is 1 MiB.
+func BodyLimit(bytes int64) RouteOption { return func(r *route) { r.bodyLimit = bytes } }
+
+// EndlessBody lifts the limit, for a route that consumes media as it comes.
+func EndlessBody() RouteOption { return func(r *route) { r.bodyLimit = 0 } }
+
+// Handle registers a route that needs credentials.
+func (s *Server) Handle(pattern string, h Handler, options ...RouteOption) {
+	s.register(pattern, options, func(w http.ResponseWriter, r *http.Request) {
+		id, err := s.verifier.HTTP(r)
+		if err != nil {
+			refuse(w, r, err)
+			return
+		}
+		note(w, id)
+		h(w, r, id)
+	})
+}
+
+// Public registers a route that needs no credentials.
+func (s *Server) Public(pattern string, h http.Handler, options ...RouteOption) {
+	s.register(pattern, options, h.ServeHTTP)
+}
+
+func (s *Server) register(pattern string, options []RouteOption, h http.HandlerFunc) {
+	route := &route{pattern: pattern, bodyLimit: defaultBodyLimit}
+	for _, o := range options {
+		o(route)
+	}
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		if a, ok := w.(*answer); ok {
+			a.route = route.pattern
+		}
+		if route.bodyLimit > 0 {
+			if r.ContentLength > route.bodyLimit {
+				WriteError(w, r, tooLarge(route.bodyLimit))
+				return
+			}
+			r.Body = http.MaxBytesReader(w, r.Body, route.bodyLimit)
+		}
+		h(w, r)
+	})
+}
+
+// note remembers for the log who asked.
+func note(w http.ResponseWriter, id auth.Identity) {
+	if a, ok := w.(*answer); ok {
+		a.identity = id
+	}
+}
+
+// refuse answers a request whose credentials do not do.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	refusal := auth.Refusal(err)
+	if refusal.Status == http.StatusUnauthorized {
+		// Not Basic: browsers would ask the user for a password, and curl
+		// sends it unasked.
+		w.Header().Set("WWW-Authenticate", `Bearer realm="weir"`)
+	}
+	if refusal.Status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "60")
+	}
+	WriteError(w, r, &Error{Status: refusal.Status, Code: refusal.Code, Message: refusal.Message})
+}
