@@ -18,9 +18,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
+
+	"weir/internal/server"
 )
 
 // Failures that are answered with their own status.
@@ -87,33 +88,16 @@ func ParseWindow(q url.Values, now time.Time, longest time.Duration) (Window, er
 	return w, nil
 }
 
-// maxTimeLen bounds the text of a time.
-const maxTimeLen = 40
-
-// parseTime reads RFC 3339 or epoch milliseconds.
 func parseTime(param, s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
-	problem := "must be a time like 2026-01-31T09:30:00Z, or epoch milliseconds"
-	if len(s) > maxTimeLen {
-		return time.Time{}, BadQuery(param, problem)
+	t, err := server.ParseTime(s)
+	if err != nil {
+		return t, BadQuery(param, err.Error())
 	}
-	if ms, err := strconv.ParseInt(s, 10, 64); err == nil {
-		if ms < 0 || ms > maxEpochMillis {
-			return time.Time{}, BadQuery(param, problem)
-		}
-		return time.UnixMilli(ms).UTC(), nil
-	}
-	t, err := time.Parse(time.RFC3339Nano, strings.ReplaceAll(s, " ", "+"))
-	if err != nil || t.Year() < 1970 || t.UnixMilli() > maxEpochMillis {
-		return time.Time{}, BadQuery(param, problem)
-	}
-	return t.UTC(), nil
+	return t, nil
 }
-
-// maxEpochMillis keeps nanoseconds within 63 bits.
-const maxEpochMillis = 9_000_000_000_000
 
 // TokenParam is the query parameter of an access token.
 const TokenParam = "token"
