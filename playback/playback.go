@@ -15,6 +15,7 @@
 package playback
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -97,6 +98,28 @@ func parseTime(param, s string) (time.Time, error) {
 		return t, BadQuery(param, err.Error())
 	}
 	return t, nil
+}
+
+// boundsKey is the context key of Bound.
+type boundsKey struct{}
+
+// Bound returns a context whose requests may only read media within w. It is
+// how a token that opens one window keeps its holder from other segments.
+func Bound(ctx context.Context, w Window) context.Context {
+	return context.WithValue(ctx, boundsKey{}, w)
+}
+
+// WithinBounds refuses a fragment, from start to end in nanoseconds since the
+// epoch, that lies outside of what the context is bound to.
+func WithinBounds(ctx context.Context, start, end int64) error {
+	w, ok := ctx.Value(boundsKey{}).(Window)
+	if !ok {
+		return nil
+	}
+	if !w.Start.IsZero() && end <= w.Start.UnixNano() || !w.End.IsZero() && start >= w.End.UnixNano() {
+		return server.Forbidden()
+	}
+	return nil
 }
 
 // TokenParam is the query parameter of an access token.

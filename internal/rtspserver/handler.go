@@ -79,7 +79,7 @@ func (h *handler) authorize(c *gortsplib.ServerConn, req *base.Request, action A
 	}
 	subject, err := h.server.opts.Authenticator.Authorize(h.server.ctx, Access{
 		Action: action, Name: name, Query: query, Method: string(req.Method), URL: req.URL.String(),
-		Authorization: req.Header["Authorization"], Remote: addrPort(c.NetConn().RemoteAddr()), Secure: h.side.secure,
+		Authorization: req.Header["Authorization"], Agent: agent(req), Remote: addrPort(c.NetConn().RemoteAddr()), Secure: h.side.secure,
 	})
 	if err == nil {
 		if len(st.allowed) < MaxMedias {
