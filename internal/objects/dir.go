@@ -212,21 +212,18 @@ func (d *Dir) commit(key, temp string, v version, opts PutOptions) (Info, error)
 		if err = d.disk.MkdirAll(filepath.Dir(file)); err != nil {
 			return Info{}, err
 		}
-		err = d.commitOnce(key, temp, v, opts)
-		if !errors.Is(err, fs.ErrNotExist) {
-			break
+		var info Info
+		if info, err = d.commitOnce(key, temp, v, opts); !errors.Is(err, fs.ErrNotExist) {
+			return info, err
 		}
 	}
-	if err != nil {
-		return Info{}, err
-	}
-	return d.Stat(context.Background(), key)
+	return Info{}, err
 }
 
 // commitOnce is the order of steps that a crash cannot break: the record that
 // names the new version (beside the old one), then the bytes, then the record
 // with the new version alone.
-func (d *Dir) commitOnce(key, temp string, v version, opts PutOptions) error {
+func (d *Dir) commitOnce(key, temp string, v version, opts PutOptions) (Info, error) {
 	d.prune.RLock()
 	defer d.prune.RUnlock()
 	lock := d.stripe(key)
@@ -237,14 +234,22 @@ func (d *Dir) commitOnce(key, temp string, v version, opts PutOptions) error {
 	old, err := d.current(file)
 	exists := err == nil
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return err
+		return Info{}, err
 	}
 	if exists && opts.IfAbsent {
-		return ErrExists
+		return Info{}, ErrExists
 	}
 	if opts.IfMatch != "" && (!exists || old.etag != opts.IfMatch) {
-		return ErrChanged
+		return Info{}, ErrChanged
 	}
+	if err := d.place(file, temp, v, old, exists); err != nil {
+		return Info{}, err
+	}
+	return d.stat(key)
+}
+
+// place runs the steps of commitOnce. Caller holds the stripe.
+func (d *Dir) place(file, temp string, v, old version, exists bool) error {
 	if !exists {
 		if err := writeRecord(d.disk, file, v); err != nil {
 			return err
