@@ -83,6 +83,7 @@ func NewS3(ctx context.Context, o S3Options) (*S3, error) {
 		s.part = defaultPartSize
 	}
 	if err := s.findBucket(ctx, o); err != nil {
+		s.Close()
 		return nil, fmt.Errorf("open bucket %s at %s: %w", o.Bucket, o.Endpoint, err)
 	}
 	return s, nil

@@ -270,6 +270,7 @@ func testOpen(t *testing.T, server *testkit.S3Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer s.(*objects.S3).Close()
 	if _, err := s.Put(t.Context(), "a", strings.NewReader("x"), 1, objects.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
