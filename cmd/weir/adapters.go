@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"weir/fragments/archive"
 	"weir/fragments/catalogue"
@@ -168,3 +169,6 @@ func (n *node) addresses(r *http.Request) (httpURL, rtspURL string) {
 	}
 	return httpURL, rtspURL
 }
+
+// maxRTSPWindow bounds the archive that one RTSP session names.
+const maxRTSPWindow = 10 * 365 * 24 * time.Hour
