@@ -32,6 +32,7 @@ import (
 	"weir/internal/rtspserver"
 	"weir/internal/server"
 	"weir/internal/vfs"
+	"weir/playback"
 	"weir/playback/routes"
 )
 
@@ -239,7 +240,7 @@ func (n *node) openHTTP(context.Context) error {
 	n.server, err = server.New(server.Options{
 		Listen: n.settings.Listen, TLSListen: n.settings.TLSListen, TLS: n.tls, Verifier: n.verifier, Log: n.log,
 		Registry: n.registry, AllowedOrigins: n.settings.AllowedOrigin,
-		MaxConns: n.settings.MaxConns, MaxConnsPerIP: n.settings.MaxConnsPerIP,
+		Rewrite: func(u *url.URL) { playback.MoveToken(u) }, MaxConns: n.settings.MaxConns, MaxConnsPerIP: n.settings.MaxConnsPerIP,
 	})
 	if err != nil {
 		return err
