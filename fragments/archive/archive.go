@@ -247,8 +247,7 @@ func (a *Archive) usable() error {
 	return nil
 }
 
-// sweep seals chunks that have become old, applies retention and keeps the
-// disk from filling, until Close.
+// sweep sweeps now and then, until Close.
 func (a *Archive) sweep() {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
@@ -258,15 +257,21 @@ func (a *Archive) sweep() {
 			return
 		case <-t.C:
 		}
-		for _, s := range a.all() {
-			if err := s.sealIdle(); err != nil {
-				a.log.Error("seal chunk", "stream", s.id, "err", err)
-			}
-			s.trim(a.opts.Clock.Now())
-			if err := s.applyRetention(a.ctx); err != nil && a.ctx.Err() == nil {
-				a.log.Error("apply retention", "stream", s.id, "err", err)
-			}
-		}
-		a.keepFree(a.ctx)
+		a.Sweep(a.ctx)
 	}
+}
+
+// Sweep is one round of the background work: it seals chunks that became old,
+// trims the spool, applies retention and frees the disk.
+func (a *Archive) Sweep(ctx context.Context) {
+	for _, s := range a.all() {
+		if err := s.sealIdle(); err != nil {
+			a.log.Error("seal chunk", "stream", s.id, "err", err)
+		}
+		s.trim(a.opts.Clock.Now())
+		if err := s.applyRetention(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("apply retention", "stream", s.id, "err", err)
+		}
+	}
+	a.keepFree(ctx)
 }

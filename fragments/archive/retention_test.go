@@ -1,0 +1,102 @@
+package archive_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"weir/fragments"
+	"weir/internal/vfs"
+)
+
+// TestRetentionByBytes keeps no more than the policy allows, and drops whole
+// chunks, the oldest first.
+func TestRetentionByBytes(t *testing.T) {
+	r, s, fs := record(t, fragments.MP4, 30)
+	settle(r, never)
+	before := s.Status()
+	p := shortPolicy(fragments.MP4)
+	p.KeepBytes = before.Bytes / 2
+	s.SetPolicy(p)
+	r.Sweep(context.Background())
+	after, err := persisted(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Status().Bytes; got > p.KeepBytes || got < p.KeepBytes/2 {
+		t.Errorf("%d bytes are kept, the policy allows %d", got, p.KeepBytes)
+	}
+	if len(after) == 0 || after[len(after)-1].Number != fs[len(fs)-1].Number {
+		t.Errorf("the newest fragment is gone")
+	}
+	if _, err := s.Find(fs[0].Number); err == nil {
+		t.Errorf("the oldest fragment is still there")
+	}
+	checkClean(t, r)
+}
+
+// TestRetentionByAge drops what is older than the policy says by the server's
+// clock.
+func TestRetentionByAge(t *testing.T) {
+	r, s, fs := record(t, fragments.MKV, 30)
+	settle(r, never)
+	p := shortPolicy(fragments.MKV)
+	p.KeepFor = 10 * time.Second
+	s.SetPolicy(p)
+	r.Sweep(context.Background())
+	after, err := persisted(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	oldest := r.clock.Now().Add(-p.KeepFor - p.Chunk).UnixNano()
+	if len(after) == 0 || after[0].Received < oldest || len(after) == len(fs) {
+		t.Errorf("%d of %d fragments are kept, the oldest from %v", len(after), len(fs), time.Unix(0, after[0].Received))
+	}
+	r.clock.Advance(time.Hour)
+	r.Sweep(context.Background())
+	if after, _ = persisted(s); len(after) != 0 {
+		t.Errorf("%d fragments are kept after an hour", len(after))
+	}
+	checkClean(t, r)
+}
+
+// TestDiskLow fills a small disk: the oldest recordings go, and recording goes
+// on without losing a fragment.
+func TestDiskLow(t *testing.T) {
+	disk := vfs.NewMem()
+	disk.SetCapacity(120 << 10)
+	r := mustOpen(t, disk, newMemMeta(never), nil)
+	s, err := r.Stream(testStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SetPolicy(shortPolicy(fragments.MP4))
+	rec, err := s.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		if err := camera(r, rec, epoch.Add(time.Duration(i)*4*time.Second), 4); err != nil {
+			t.Fatalf("after %d s: %v", i*4, err)
+		}
+		settle(r, never)
+	}
+	if err := rec.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Totals(); got.Lost != 0 || got.Deleted == 0 {
+		t.Errorf("%d fragments were lost and %d chunks deleted", got.Lost, got.Deleted)
+	}
+	fs, err := persisted(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range fs {
+		if err := intact(s, &fs[i]); err != nil {
+			t.Errorf("fragment %d: %v", i, err)
+		}
+	}
+	settle(r, never)
+	r.Sweep(context.Background())
+	checkClean(t, r)
+}
