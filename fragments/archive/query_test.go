@@ -10,6 +10,7 @@ import (
 
 	"weir/fragments"
 	"weir/fragments/archive"
+	"weir/fragments/archive/archivetest"
 	"weir/internal/vfs"
 )
 
@@ -49,16 +50,16 @@ func numbers(t *rapid.T, s *archive.Stream, from, to time.Time) []fragments.Numb
 
 // sessions records random sessions with random gaps and restarts in between,
 // and returns the rig as it is then: with an open chunk or without.
-func sessions(t *rapid.T, disk vfs.FS, m *memMeta, format fragments.Format) (*rig, *archive.Stream) {
+func sessions(t *rapid.T, disk vfs.FS, m *archivetest.MemMeta, format fragments.Format) (*archivetest.Rig, *archive.Stream) {
 	r, s := reopen(t, disk, m, format)
-	at := epoch
+	at := archivetest.Epoch()
 	for range rapid.IntRange(1, 4).Draw(t, "sessions") {
 		rec, err := s.Record()
 		if err != nil {
 			t.Fatalf("record: %v", err)
 		}
 		n := rapid.IntRange(1, 9).Draw(t, "seconds")
-		if err := camera(r, rec, at, n); err != nil {
+		if err := archivetest.Camera(r, rec, at, n); err != nil {
 			t.Fatalf("record: %v", err)
 		}
 		if err := rec.Close(); err != nil {
@@ -73,16 +74,16 @@ func sessions(t *rapid.T, disk vfs.FS, m *memMeta, format fragments.Format) (*ri
 	return r, s
 }
 
-func reopen(t *rapid.T, disk vfs.FS, m *memMeta, format fragments.Format) (*rig, *archive.Stream) {
-	r, err := open(disk, m, nil)
+func reopen(t *rapid.T, disk vfs.FS, m *archivetest.MemMeta, format fragments.Format) (*archivetest.Rig, *archive.Stream) {
+	r, err := archivetest.Open(disk, m, nil)
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
-	s, err := r.Stream(testStream)
+	s, err := r.Stream(archivetest.StreamID)
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
-	s.SetPolicy(shortPolicy(format))
+	s.SetPolicy(archivetest.ShortPolicy(format))
 	return r, s
 }
 
@@ -91,17 +92,17 @@ func reopen(t *rapid.T, disk vfs.FS, m *memMeta, format fragments.Format) (*rig,
 func TestQueriesEqualScan(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		format := rapid.SampledFrom([]fragments.Format{fragments.MP4, fragments.MKV}).Draw(t, "format")
-		disk, m := vfs.NewMem(), newMemMeta(never)
+		disk, m := vfs.NewMem(), archivetest.NewMemMeta(never)
 		r, s := sessions(t, disk, m, format)
-		all, err := persisted(s)
+		all, err := archivetest.Persisted(s)
 		if err != nil {
 			t.Fatalf("scan: %v", err)
 		}
 		queries(t, s, all)
-		settle(r, never)
+		archivetest.Settle(r, never)
 		r.Close()
 
-		r, err = open(disk, newMemMeta(never), nil)
+		r, err = archivetest.Open(disk, archivetest.NewMemMeta(never), nil)
 		if err != nil {
 			t.Fatalf("open without metadata: %v", err)
 		}
@@ -109,10 +110,10 @@ func TestQueriesEqualScan(t *testing.T) {
 		if _, err := r.Rebuild(context.Background(), func(f archive.Finding) { t.Errorf("rebuild: %s", f) }); err != nil {
 			t.Fatalf("rebuild: %v", err)
 		}
-		if s, err = r.Stream(testStream); err != nil {
+		if s, err = r.Stream(archivetest.StreamID); err != nil {
 			t.Fatal(err)
 		}
-		again, err := persisted(s)
+		again, err := archivetest.Persisted(s)
 		if err != nil {
 			t.Fatalf("scan of the rebuilt index: %v", err)
 		}
@@ -135,7 +136,7 @@ func queries(t *rapid.T, s *archive.Stream, all scan) {
 		}
 	}
 	for range 10 {
-		from := epoch.Add(time.Duration(rapid.IntRange(-2000, 40_000).Draw(t, "from")) * time.Millisecond)
+		from := archivetest.Epoch().Add(time.Duration(rapid.IntRange(-2000, 40_000).Draw(t, "from")) * time.Millisecond)
 		to := from.Add(time.Duration(rapid.IntRange(1, 20_000).Draw(t, "length")) * time.Millisecond)
 		if got, want := numbers(t, s, from, to), all.within(from, to); !slices.Equal(got, want) {
 			t.Fatalf("range %s – %s: %d fragments, want %d", from, to, len(got), len(want))

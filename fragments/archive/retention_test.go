@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"weir/fragments"
+	"weir/fragments/archive/archivetest"
 	"weir/internal/vfs"
 )
 
@@ -13,13 +14,13 @@ import (
 // chunks, the oldest first.
 func TestRetentionByBytes(t *testing.T) {
 	r, s, fs := record(t, fragments.MP4, 30)
-	settle(r, never)
+	archivetest.Settle(r, never)
 	before := s.Status()
-	p := shortPolicy(fragments.MP4)
+	p := archivetest.ShortPolicy(fragments.MP4)
 	p.KeepBytes = before.Bytes / 2
 	s.SetPolicy(p)
 	r.Sweep(context.Background())
-	after, err := persisted(s)
+	after, err := archivetest.Persisted(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,22 +40,22 @@ func TestRetentionByBytes(t *testing.T) {
 // clock.
 func TestRetentionByAge(t *testing.T) {
 	r, s, fs := record(t, fragments.MKV, 30)
-	settle(r, never)
-	p := shortPolicy(fragments.MKV)
+	archivetest.Settle(r, never)
+	p := archivetest.ShortPolicy(fragments.MKV)
 	p.KeepFor = 10 * time.Second
 	s.SetPolicy(p)
 	r.Sweep(context.Background())
-	after, err := persisted(s)
+	after, err := archivetest.Persisted(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	oldest := r.clock.Now().Add(-p.KeepFor - p.Chunk).UnixNano()
+	oldest := r.Clock.Now().Add(-p.KeepFor - p.Chunk).UnixNano()
 	if len(after) == 0 || after[0].Received < oldest || len(after) == len(fs) {
 		t.Errorf("%d of %d fragments are kept, the oldest from %v", len(after), len(fs), time.Unix(0, after[0].Received))
 	}
-	r.clock.Advance(time.Hour)
+	r.Clock.Advance(time.Hour)
 	r.Sweep(context.Background())
-	if after, _ = persisted(s); len(after) != 0 {
+	if after, _ = archivetest.Persisted(s); len(after) != 0 {
 		t.Errorf("%d fragments are kept after an hour", len(after))
 	}
 	checkClean(t, r)
@@ -65,21 +66,21 @@ func TestRetentionByAge(t *testing.T) {
 func TestDiskLow(t *testing.T) {
 	disk := vfs.NewMem()
 	disk.SetCapacity(120 << 10)
-	r := mustOpen(t, disk, newMemMeta(never), nil)
-	s, err := r.Stream(testStream)
+	r := archivetest.MustOpen(t, disk, archivetest.NewMemMeta(never), nil)
+	s, err := r.Stream(archivetest.StreamID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.SetPolicy(shortPolicy(fragments.MP4))
+	s.SetPolicy(archivetest.ShortPolicy(fragments.MP4))
 	rec, err := s.Record()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 20 {
-		if err := camera(r, rec, epoch.Add(time.Duration(i)*4*time.Second), 4); err != nil {
+		if err := archivetest.Camera(r, rec, archivetest.Epoch().Add(time.Duration(i)*4*time.Second), 4); err != nil {
 			t.Fatalf("after %d s: %v", i*4, err)
 		}
-		settle(r, never)
+		archivetest.Settle(r, never)
 	}
 	if err := rec.Close(); err != nil {
 		t.Fatal(err)
@@ -87,16 +88,16 @@ func TestDiskLow(t *testing.T) {
 	if got := r.Totals(); got.Lost != 0 || got.Deleted == 0 {
 		t.Errorf("%d fragments were lost and %d chunks deleted", got.Lost, got.Deleted)
 	}
-	fs, err := persisted(s)
+	fs, err := archivetest.Persisted(s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range fs {
-		if err := intact(s, &fs[i]); err != nil {
+		if err := archivetest.Intact(s, &fs[i]); err != nil {
 			t.Errorf("fragment %d: %v", i, err)
 		}
 	}
-	settle(r, never)
+	archivetest.Settle(r, never)
 	r.Sweep(context.Background())
 	checkClean(t, r)
 }
