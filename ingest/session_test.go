@@ -97,13 +97,13 @@ func (w *wire) events() []string {
 	w.session.Close(nil)
 	var out []string
 	var first [media.MaxTracks + 1]media.Ticks
-	// An end that readers were told of is the last event; a session that
-	// published nothing has none.
-	ctx, cancel := context.WithTimeout(w.t.Context(), 50*time.Millisecond)
-	defer cancel()
+	// Everything is queued by now. A session that published nothing has no end
+	// that readers are told of.
+	ctx, cancel := context.WithCancel(w.t.Context())
+	cancel()
 	for {
 		e, err := w.reader.Next(ctx)
-		if errors.Is(err, context.DeadlineExceeded) {
+		if errors.Is(err, context.Canceled) {
 			return out
 		}
 		if err != nil {
