@@ -34,6 +34,7 @@ import (
 	"weir/internal/vfs"
 	"weir/playback"
 	"weir/playback/routes"
+	"weir/playback/rtspplay"
 )
 
 // node is a running server: every part, in the order in which they stand on
@@ -290,7 +291,9 @@ func (n *node) openRTSP(context.Context) error {
 		return err
 	}
 	publish := &ingestrtsp.Handler{Catalogue: publishers{n.catalogue, n.archive}, Hub: n.hub, Clock: n.clock, Log: n.log}
-	n.rtsp.Register(publish, nil)
+	play := &rtspplay.Handler{Find: players{n.catalogue, n.archive, n.hub}.find, Clock: n.clock, Log: n.log}
+	n.onClose("RTSP players", func() error { play.Close(); return nil })
+	n.rtsp.Register(publish, play)
 	return nil
 }
 
