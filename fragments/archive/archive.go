@@ -60,6 +60,9 @@ var (
 	ErrRecording = errors.New("stream is being recorded already")
 	// ErrDamaged marks media that does not read as written.
 	ErrDamaged = errors.New("damaged media")
+	// ErrDiskFull means that the disk is so low that nothing is recorded any
+	// more, and there is nothing left to delete.
+	ErrDiskFull = errors.New("the disk is full and there is nothing left to delete; free some space")
 	// ErrClosed means that the archive was closed.
 	ErrClosed = errors.New("archive is closed")
 )
