@@ -15,12 +15,14 @@
 package playback
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
+
+	"weir/internal/server"
 )
 
 // Failures that are answered with their own status.
@@ -87,33 +89,38 @@ func ParseWindow(q url.Values, now time.Time, longest time.Duration) (Window, er
 	return w, nil
 }
 
-// maxTimeLen bounds the text of a time.
-const maxTimeLen = 40
-
-// parseTime reads RFC 3339 or epoch milliseconds.
 func parseTime(param, s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
-	problem := "must be a time like 2026-01-31T09:30:00Z, or epoch milliseconds"
-	if len(s) > maxTimeLen {
-		return time.Time{}, BadQuery(param, problem)
+	t, err := server.ParseTime(s)
+	if err != nil {
+		return t, BadQuery(param, err.Error())
 	}
-	if ms, err := strconv.ParseInt(s, 10, 64); err == nil {
-		if ms < 0 || ms > maxEpochMillis {
-			return time.Time{}, BadQuery(param, problem)
-		}
-		return time.UnixMilli(ms).UTC(), nil
-	}
-	t, err := time.Parse(time.RFC3339Nano, strings.ReplaceAll(s, " ", "+"))
-	if err != nil || t.Year() < 1970 || t.UnixMilli() > maxEpochMillis {
-		return time.Time{}, BadQuery(param, problem)
-	}
-	return t.UTC(), nil
+	return t, nil
 }
 
-// maxEpochMillis keeps nanoseconds within 63 bits.
-const maxEpochMillis = 9_000_000_000_000
+// boundsKey is the context key of Bound.
+type boundsKey struct{}
+
+// Bound returns a context whose requests may only read media within w. It is
+// how a token that opens one window keeps its holder from other segments.
+func Bound(ctx context.Context, w Window) context.Context {
+	return context.WithValue(ctx, boundsKey{}, w)
+}
+
+// WithinBounds refuses a fragment, from start to end in nanoseconds since the
+// epoch, that lies outside of what the context is bound to.
+func WithinBounds(ctx context.Context, start, end int64) error {
+	w, ok := ctx.Value(boundsKey{}).(Window)
+	if !ok {
+		return nil
+	}
+	if !w.Start.IsZero() && end <= w.Start.UnixNano() || !w.End.IsZero() && start >= w.End.UnixNano() {
+		return server.Forbidden()
+	}
+	return nil
+}
 
 // TokenParam is the query parameter of an access token.
 const TokenParam = "token"

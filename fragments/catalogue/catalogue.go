@@ -47,7 +47,7 @@ var (
 )
 
 // MaxStreams bounds the catalogue.
-const MaxStreams = 10_000
+const MaxStreams = 100_000
 
 // Sealer encrypts secrets at rest, bound to the record that holds them.
 type Sealer interface {
@@ -77,14 +77,21 @@ type Stream struct {
 
 // Options are what a catalogue stands on.
 type Options struct {
-	Meta    meta.Store
-	Store   objects.Store
-	Archive *archive.Archive
-	Sealer  Sealer
-	Clock   clock.Clock
-	Log     *slog.Logger
-	// Defaults hold for fields that a definition leaves out.
-	Retention Retention
+	Meta     meta.Store
+	Store    objects.Store
+	Archive  *archive.Archive
+	Sealer   Sealer
+	Clock    clock.Clock
+	Log      *slog.Logger
+	Defaults Defaults
+}
+
+// Defaults hold for fields that a definition leaves out.
+type Defaults struct {
+	Retention  Retention
+	Fragment   time.Duration // 0 means the target of package fragments
+	Chunk      time.Duration // 0 means the default of the archive
+	MaxStreams int           // 0 means MaxStreams
 }
 
 // Catalogue holds all video streams of a node. It is safe for concurrent use.
@@ -167,7 +174,11 @@ func (c *Catalogue) GetID(id archive.StreamID) (Stream, error) {
 
 // New returns a definition with the defaults of this node.
 func (c *Catalogue) New(name string) Definition {
-	return Definition{Name: name, Record: true, Retention: c.opts.Retention}
+	d := c.opts.Defaults
+	return Definition{
+		Name: name, Record: true, Retention: d.Retention,
+		FragmentSeconds: d.Fragment.Seconds(), ChunkSeconds: d.Chunk.Seconds(),
+	}
 }
 
 // Put creates the stream of that name or changes it. Passwords that d leaves
@@ -179,8 +190,8 @@ func (c *Catalogue) Put(ctx context.Context, d Definition) (s Stream, created bo
 	s, err = c.Get(d.Name)
 	created = errors.Is(err, ErrNotFound)
 	if created {
-		if len(c.List()) >= MaxStreams {
-			return s, false, fmt.Errorf("%w: at most %d", ErrTooMany, MaxStreams)
+		if most := c.maxStreams(); len(c.List()) >= most {
+			return s, false, fmt.Errorf("%w: at most %d; raise --max-streams", ErrTooMany, most)
 		}
 		s = Stream{ID: newID(), Created: now}
 	} else {
@@ -201,6 +212,13 @@ func (c *Catalogue) Put(ctx context.Context, d Definition) (s Stream, created bo
 		l.StreamChanged(s)
 	}
 	return s, created, nil
+}
+
+func (c *Catalogue) maxStreams() int {
+	if n := c.opts.Defaults.MaxStreams; n > 0 {
+		return min(n, MaxStreams)
+	}
+	return MaxStreams
 }
 
 // inherit keeps the passwords that a change does not name.

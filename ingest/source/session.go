@@ -19,6 +19,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
 
 	"weir/ingest"
+	"weir/internal/burst"
 	"weir/internal/live"
 	"weir/internal/media"
 )
@@ -73,6 +74,7 @@ type pull struct {
 
 	mu    sync.Mutex // guards the following
 	moved string
+	conns []*burst.Conn
 }
 
 func (p *pull) run(ctx context.Context) (time.Duration, error) {
@@ -107,7 +109,7 @@ func (p *pull) start() error {
 		ReadTimeout: readPatience, WriteTimeout: writePatience, InitialUDPReadTimeout: udpPatience,
 		UserAgent:         "weir",
 		TLSConfig:         p.tls(),
-		DialContext:       p.source.sup.opts.Dial,
+		DialContext:       p.dial,
 		ListenPacket:      p.listenPacket,
 		OnResponse:        p.intercept,
 		OnTransportSwitch: func(error) {},
@@ -130,6 +132,28 @@ func (p *pull) start() error {
 		return fmt.Errorf("starting an RTSP client: %w", err)
 	}
 	return nil
+}
+
+// dial connects; what comes back is read in bursts once media flows.
+func (p *pull) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := p.source.sup.opts.Dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	b := burst.New(c)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.conns = append(p.conns, b)
+	return b, nil
+}
+
+// pace makes the session's connections be read in bursts.
+func (p *pull) pace() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		c.Pace()
+	}
 }
 
 // intercept takes redirects away from the client, which would follow any
@@ -202,6 +226,7 @@ func (p *pull) open() (*ingest.Session, error) {
 		s.Close(err)
 		return nil, fmt.Errorf("starting to play: %w", err)
 	}
+	p.pace()
 	return s, nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/alecthomas/kong"
 )
 
 func rewriting() bool { return os.Getenv("REWRITE") != "" }
@@ -156,6 +158,20 @@ func TestValues(t *testing.T) {
 			t.Errorf("duration %q is %v, %v", text, d, err)
 		}
 	}
+}
+
+// TestHelp is what `weir serve --help` prints.
+func TestHelp(t *testing.T) {
+	t.Setenv("COLUMNS", "80")
+	var out strings.Builder
+	var s Settings
+	parser, err := kong.New(&s, kong.Name("serve"), kong.ValueFormatter(Help), kong.Writers(&out, &out), kong.Exit(func(int) {}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// kong goes on after the exit that is none here.
+	_, _ = parser.Parse([]string{"--help"})
+	golden(t, "testdata/help.txt", out.String())
 }
 
 func FuzzValues(f *testing.F) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"github.com/alecthomas/kong"
 )
 
 // Document writes the reference page of the settings.
@@ -45,4 +47,17 @@ func code(text string) string {
 		return ""
 	}
 	return "`" + text + "`"
+}
+
+// Help is kong's formatter of the text behind a flag, to be given to
+// kong.ValueFormatter: the help, the variable of the environment, default and example.
+func Help(value *kong.Value) string {
+	text := kong.DefaultHelpValueFormatter(value)
+	if value.HasDefault && value.Tag.PlaceHolder != "" && !value.IsBool() {
+		text = strings.TrimSuffix(text, ".") + ". Default: " + value.Default
+	}
+	if example := value.Tag.Get("example"); example != "" {
+		text = strings.TrimSuffix(text, ".") + ". Example: " + example
+	}
+	return text
 }

@@ -48,6 +48,8 @@ type S3 struct {
 	bucket string
 	prefix string
 	part   int64 // bytes
+
+	transport http.RoundTripper
 }
 
 var _ Store = (*S3)(nil)
@@ -76,14 +78,23 @@ func NewS3(ctx context.Context, o S3Options) (*S3, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", o.Endpoint, err)
 	}
-	s := &S3{core: *core, bucket: o.Bucket, prefix: o.Prefix, part: o.PartSize}
+	s := &S3{core: *core, bucket: o.Bucket, prefix: o.Prefix, part: o.PartSize, transport: o.Transport}
 	if s.part == 0 {
 		s.part = defaultPartSize
 	}
 	if err := s.findBucket(ctx, o); err != nil {
+		s.Close()
 		return nil, fmt.Errorf("open bucket %s at %s: %w", o.Bucket, o.Endpoint, err)
 	}
 	return s, nil
+}
+
+// Close drops the idle connections. No call may be under way.
+func (s *S3) Close() error {
+	if t, ok := s.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+	return nil
 }
 
 // bucketLookup puts the bucket into the path everywhere but at Amazon, which

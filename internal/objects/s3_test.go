@@ -34,6 +34,7 @@ func newS3(t *testing.T, server *testkit.S3Server, transport http.RoundTripper) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { s.Close() })
 	return s
 }
 
@@ -48,13 +49,14 @@ func testServer(t *testing.T, server *testkit.S3Server) {
 	t.Run("resume", func(t *testing.T) { testResume(t, server) })
 	t.Run("flaky", func(t *testing.T) { testFlaky(t, server) })
 	t.Run("damage", func(t *testing.T) { testDamage(t, server) })
+	t.Run("proof", func(t *testing.T) { testProof(t, server) })
 	t.Run("open", func(t *testing.T) { testOpen(t, server) })
 }
 
 // wire is a transport that a test can listen to and break.
 type wire struct {
 	under  http.RoundTripper
-	break1 func(r *http.Request) (*http.Response, error) // nil, nil passes on
+	breaks func(r *http.Request) (*http.Response, error) // nil, nil passes on
 	parts  atomic.Int64                                  // parts sent
 }
 
@@ -65,8 +67,8 @@ func newWire(t *testing.T) *wire {
 }
 
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	if w.break1 != nil {
-		answer, err := w.break1(r)
+	if w.breaks != nil {
+		answer, err := w.breaks(r)
 		if answer != nil || err != nil {
 			if r.Body != nil {
 				r.Body.Close()
@@ -90,7 +92,7 @@ func testResume(t *testing.T, server *testkit.S3Server) {
 	data := objectstest.Bytes(objectstest.Large+1, 9)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	w.break1 = func(r *http.Request) (*http.Response, error) {
+	w.breaks = func(r *http.Request) (*http.Response, error) {
 		if r.URL.Query().Get("partNumber") == "5" {
 			cancel() // four parts may have been sent
 			return nil, errCut
@@ -135,7 +137,7 @@ func testFlaky(t *testing.T, server *testkit.S3Server) {
 	w := newWire(t)
 	s := newS3(t, server, w)
 	var n atomic.Int64
-	w.break1 = func(r *http.Request) (*http.Response, error) {
+	w.breaks = func(r *http.Request) (*http.Response, error) {
 		switch n.Add(1) % 4 {
 		case 1:
 			return nil, errCut
@@ -195,7 +197,7 @@ func testDamage(t *testing.T, server *testkit.S3Server) {
 	s := newS3(t, server, w)
 	var damaged atomic.Int64
 	limit := int64(1)
-	w.break1 = func(r *http.Request) (*http.Response, error) {
+	w.breaks = func(r *http.Request) (*http.Response, error) {
 		if r.Method == http.MethodPut && damaged.Load() < limit {
 			damaged.Add(1)
 			body, err := io.ReadAll(r.Body)
@@ -219,9 +221,42 @@ func testDamage(t *testing.T, server *testkit.S3Server) {
 	if _, err := s.Put(t.Context(), "damaged/b", bytes.NewReader(data), 5000, objects.PutOptions{}); !errors.Is(err, objects.ErrChecksum) {
 		t.Fatalf("a body that is always damaged gave %v", err)
 	}
-	w.break1 = nil
+	w.breaks = nil
 	if _, err := s.Stat(t.Context(), "damaged/b"); !errors.Is(err, objects.ErrNotFound) {
 		t.Fatalf("it was stored: %v", err)
+	}
+}
+
+// testProof counts what is read back: nothing from these servers, which name
+// the checksum of what they took; the object from one that does not.
+func testProof(t *testing.T, server *testkit.S3Server) {
+	w := newWire(t)
+	s := newS3(t, server, w)
+	var reads atomic.Int64
+	mute := false
+	w.breaks = func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/proof/") && r.URL.RawQuery == "" {
+			reads.Add(1)
+		}
+		if !mute || r.Method != http.MethodPut {
+			return nil, nil
+		}
+		answer, err := w.under.RoundTrip(r)
+		if err == nil {
+			answer.Header.Del("X-Amz-Checksum-Crc32c")
+		}
+		return answer, err
+	}
+	for i, want := range []int64{0, 0, 1, 1} {
+		mute = i >= 2
+		data := objectstest.Bytes([]int{1000, objectstest.Large}[i%2], uint64(i))
+		reads.Store(0)
+		if _, err := s.Put(t.Context(), "proof/"+string(rune('a'+i)), bytes.NewReader(data), int64(len(data)), objects.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := reads.Load(); got != want {
+			t.Errorf("object %d was read back %d times, want %d", i, got, want)
+		}
 	}
 }
 
@@ -235,6 +270,7 @@ func testOpen(t *testing.T, server *testkit.S3Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer s.(*objects.S3).Close()
 	if _, err := s.Put(t.Context(), "a", strings.NewReader("x"), 1, objects.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -219,8 +219,8 @@ func (m *multipart) send(ctx context.Context, number int) error {
 		if err != nil {
 			return translate(err, PutOptions{})
 		}
-		if got, ok := parseCRC(part.ChecksumCRC32C); ok && got != sum {
-			return fmt.Errorf("%w: sent %08x, the store has %08x", ErrChecksum, sum, got)
+		if err := m.compare(part.ChecksumCRC32C, sum); err != nil {
+			return err
 		}
 		m.parts[number-1] = minio.CompletePart{PartNumber: number, ETag: part.ETag, ChecksumCRC32C: formatCRC(sum)}
 		return nil
@@ -234,10 +234,11 @@ func (m *multipart) complete(ctx context.Context) error {
 		m.condition(&o)
 		_, err := m.store.core.CompleteMultipartUpload(ctx, m.store.bucket, m.object(), m.id, m.parts, o)
 		err = translate(err, m.opts)
-		// The checksum that comes back here is one of the parts' checksums.
 		if try > 0 && errors.Is(err, ErrNotFound) && m.stored(ctx) {
 			return nil // an earlier try did it, and its answer got lost
 		}
-		return m.judge(ctx, try, minio.UploadInfo{}, err)
+		// The checksum that the answer names is one of the parts' checksums;
+		// those were compared one by one.
+		return m.judge(ctx, try, minio.UploadInfo{ChecksumCRC32C: formatCRC(m.sum)}, err)
 	})
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
+	"sync/atomic"
 
 	"github.com/minio/minio-go/v7"
 )
@@ -45,6 +47,9 @@ type upload struct {
 	size  int64
 	sum   uint32
 	opts  PutOptions
+	// unproven is set when the store took bytes without naming their
+	// checksum, as servers do that do not know CRC32C.
+	unproven atomic.Bool
 }
 
 func (u *upload) object() string { return u.store.prefix + u.key }
@@ -92,8 +97,18 @@ func (u *upload) judge(ctx context.Context, try int, answer minio.UploadInfo, er
 	if err != nil {
 		return err
 	}
-	if sum, ok := parseCRC(answer.ChecksumCRC32C); ok && sum != u.sum {
-		return fmt.Errorf("%w: sent %08x, the store has %08x", ErrChecksum, u.sum, sum)
+	return u.compare(answer.ChecksumCRC32C, u.sum)
+}
+
+// compare holds the checksum that the store names against the one sent.
+func (u *upload) compare(named string, sent uint32) error {
+	sum, ok := parseCRC(named)
+	if !ok {
+		u.unproven.Store(true)
+		return nil
+	}
+	if sum != sent {
+		return fmt.Errorf("%w: sent %08x, the store has %08x", ErrChecksum, sent, sum)
 	}
 	return nil
 }
@@ -106,7 +121,13 @@ func (u *upload) stored(ctx context.Context) bool {
 
 // confirm asks the store what it has now. The store compared the bytes with
 // the CRC when it took them; this proves that it also kept them under the key.
+// From a store that cannot compare, they are read back.
 func (u *upload) confirm(ctx context.Context) (Info, error) {
+	if u.unproven.Load() {
+		if err := u.readBack(ctx); err != nil {
+			return Info{}, fmt.Errorf("confirm: %w", err)
+		}
+	}
 	info, err := u.store.Stat(ctx, u.key)
 	if err != nil {
 		return Info{}, fmt.Errorf("confirm: %w", err)
@@ -120,6 +141,23 @@ func (u *upload) confirm(ctx context.Context) (Info, error) {
 	}
 	info.Size, info.CRC32C, info.HasCRC = u.size, u.sum, true
 	return info, nil
+}
+
+// readBack reads the whole object and compares it.
+func (u *upload) readBack(ctx context.Context) error {
+	r, info, err := u.store.Get(ctx, u.key, 0, -1)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	sum := crc32.New(castagnoli())
+	if _, err := io.Copy(sum, r); err != nil {
+		return err
+	}
+	if info.Size != u.size || sum.Sum32() != u.sum {
+		return fmt.Errorf("%w: sent %08x, the store has %08x", ErrChecksum, u.sum, sum.Sum32())
+	}
+	return nil
 }
 
 // bodyReader tells the guard of each byte that leaves. It can seek, so that

@@ -58,6 +58,7 @@ type Access struct {
 	Method        string // RTSP method, for digests
 	URL           string // as in the request line, for digests
 	Authorization []string
+	Agent         string // the client's name for itself
 	Remote        netip.AddrPort
 	Secure        bool // over TLS
 }

@@ -79,7 +79,7 @@ func (h *handler) authorize(c *gortsplib.ServerConn, req *base.Request, action A
 	}
 	subject, err := h.server.opts.Authenticator.Authorize(h.server.ctx, Access{
 		Action: action, Name: name, Query: query, Method: string(req.Method), URL: req.URL.String(),
-		Authorization: req.Header["Authorization"], Remote: addrPort(c.NetConn().RemoteAddr()), Secure: h.side.secure,
+		Authorization: req.Header["Authorization"], Agent: agent(req), Remote: addrPort(c.NetConn().RemoteAddr()), Secure: h.side.secure,
 	})
 	if err == nil {
 		if len(st.allowed) < MaxMedias {
@@ -180,7 +180,7 @@ func (h *handler) OnRecord(c *gortsplib.ServerHandlerOnRecordCtx) (*base.Respons
 	if err := st.publication.Record(c.Session); err != nil {
 		return h.refuse(c.Conn, c.Request, err), nil
 	}
-	h.side.listener.established(c.Conn.NetConn().RemoteAddr())
+	h.side.listener.established(c.Conn.NetConn().RemoteAddr(), true)
 	gone := st.publication.Gone()
 	h.server.wg.Go(func() {
 		select {
@@ -254,7 +254,7 @@ func (h *handler) OnPlay(c *gortsplib.ServerHandlerOnPlayCtx) (*base.Response, e
 	if err := st.playback.Play(span); err != nil {
 		return h.refuse(c.Conn, c.Request, err), nil
 	}
-	h.side.listener.established(c.Conn.NetConn().RemoteAddr())
+	h.side.listener.established(c.Conn.NetConn().RemoteAddr(), false)
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }
 

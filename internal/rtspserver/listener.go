@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"weir/internal/burst"
 )
 
 // listener accepts within the limits and gives connections whose reads are
@@ -65,10 +67,10 @@ func (l *listener) admit(c net.Conn) *conn {
 		return nil
 	}
 	l.perIP[ip]++
-	nc := &conn{Conn: c, by: time.Now().Add(l.patience)}
+	nc := &conn{Conn: burst.New(c)}
 	nc.release = func() { l.release(nc, ip) }
 	l.conns[remote.String()] = nc
-	if err := c.SetReadDeadline(nc.by); err != nil {
+	if err := nc.Bound(time.Now().Add(l.patience)); err != nil {
 		l.log.Debug("setting a deadline failed", "error", err)
 	}
 	return nc
@@ -85,77 +87,29 @@ func (l *listener) release(c *conn, ip netip.Addr) {
 	}
 }
 
-// established lifts the deadline for setting up.
-func (l *listener) established(remote net.Addr) {
+// established lifts the bound on setting up; a connection with media is read
+// in bursts.
+func (l *listener) established(remote net.Addr, media bool) {
 	l.mu.Lock()
 	c := l.conns[remote.String()]
 	l.mu.Unlock()
-	if c != nil {
-		c.settled()
+	if c == nil {
+		return
+	}
+	_ = c.Bound(time.Time{}) // taking a bound away cannot fail
+	if media {
+		c.Pace()
 	}
 }
 
-// Reading in pieces of a packet costs a system call each; a buffer takes what
-// a burst brought. Deadlines move with every packet, but the system is told
-// only when they moved by deadlineGrain.
-const (
-	readBuffer    = 16 << 10
-	deadlineGrain = time.Second
-)
-
-// conn is one connection. Reads come from one goroutine at a time.
+// conn is one connection, counted until it is closed.
 type conn struct {
-	net.Conn
+	*burst.Conn
 	release func()
 	once    sync.Once
-
-	buf  []byte // of size readBuffer, from the first read on
-	r, w int    // what of buf is unread
-
-	mu   sync.Mutex // guards the following
-	by   time.Time  // when setting up must be done; zero once it is
-	told time.Time  // deadline that the system knows
 }
 
-func (c *conn) Read(p []byte) (int, error) {
-	if c.r == c.w {
-		if len(p) >= readBuffer {
-			return c.Conn.Read(p)
-		}
-		if c.buf == nil {
-			c.buf = make([]byte, readBuffer)
-		}
-		n, err := c.Conn.Read(c.buf)
-		c.r, c.w = 0, n
-		if n == 0 {
-			return 0, err
-		}
-	}
-	n := copy(p, c.buf[c.r:c.w])
-	c.r += n
-	return n, nil
-}
-
-func (c *conn) SetReadDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.by.IsZero() && (t.IsZero() || t.After(c.by)) {
-		t = c.by
-	}
-	if d := t.Sub(c.told); !t.IsZero() && !c.told.IsZero() && d >= 0 && d < deadlineGrain {
-		return nil
-	}
-	c.told = t
-	return c.Conn.SetReadDeadline(t)
-}
-
-// settled ends the bound on setting up.
-func (c *conn) settled() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.by, c.told = time.Time{}, time.Time{}
-}
-
+// Close gives the place free.
 func (c *conn) Close() error {
 	c.once.Do(c.release)
 	return c.Conn.Close()

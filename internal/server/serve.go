@@ -29,6 +29,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	id := newRequestID()
 	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
+	if s.options.Rewrite != nil {
+		u := *r.URL
+		r.URL = &u
+		s.options.Rewrite(r.URL)
+	}
 	a := &answer{ResponseWriter: w, control: http.NewResponseController(w)}
 	r.Body = &body{ReadCloser: r.Body, control: a.control}
 	setHeaders(a.Header(), id)

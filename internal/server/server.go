@@ -25,6 +25,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -60,8 +61,11 @@ type Options struct {
 	// AllowedOrigins are web origins whose pages may call the API with bearer
 	// or playback tokens.
 	AllowedOrigins []string
-	MaxConns       int // 0 means 10000
-	MaxConnsPerIP  int // of other machines; 0 means 1000
+	// Rewrite may change the address of a request before anything looks at it,
+	// the log included; nil changes nothing.
+	Rewrite       func(*url.URL)
+	MaxConns      int // 0 means 10000
+	MaxConnsPerIP int // of other machines; 0 means 1000
 }
 
 // Server serves HTTP. Register the routes, then Listen, then Serve.

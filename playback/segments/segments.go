@@ -17,6 +17,7 @@ import (
 	"weir/fragments/archive"
 	"weir/fragments/mp4"
 	"weir/internal/media"
+	"weir/playback"
 )
 
 // ErrUnsupported means that a track's codec has no place in the asked form.
@@ -45,6 +46,9 @@ func find(s *archive.Stream, version uint32, track media.TrackID) (media.Track, 
 
 // Media returns the media segment of one track of a fragment.
 func Media(ctx context.Context, s *archive.Stream, f *fragments.Fragment, track media.TrackID) ([]byte, error) {
+	if err := playback.WithinBounds(ctx, f.Start, f.End()); err != nil {
+		return nil, err
+	}
 	if _, ok := f.Run(track); !ok {
 		return nil, fmt.Errorf("%w: track %d has no samples in fragment %s", archive.ErrNotFound, track, f.Number)
 	}
@@ -61,6 +65,9 @@ func Media(ctx context.Context, s *archive.Stream, f *fragments.Fragment, track 
 
 // Part returns a part at the live edge as MP4.
 func Part(ctx context.Context, s *archive.Stream, f *archive.EdgeFragment, p fragments.Part) ([]byte, error) {
+	if err := playback.WithinBounds(ctx, f.Start, f.Start+int64(fragments.MaxDuration)); err != nil {
+		return nil, err
+	}
 	b, err := s.ReadPart(ctx, f, p)
 	if err != nil || s.Policy().Format == fragments.MP4 && (f.Chunk.Format == 0 || f.Chunk.Format == fragments.MP4) {
 		return b, err

@@ -15,6 +15,7 @@ import (
 	"weir/fragments"
 	"weir/fragments/archive"
 	"weir/internal/media"
+	"weir/playback"
 )
 
 // tsClock is the clock of MPEG-TS, ticks per second; its times wrap at 33 bits.
@@ -33,6 +34,9 @@ type tsTrack struct {
 // TS returns the main tracks of a fragment as one MPEG-TS segment, starting
 // with PAT and PMT. H.264, H.265, AAC and Opus can be carried.
 func TS(ctx context.Context, s *archive.Stream, f *fragments.Fragment) ([]byte, error) {
+	if err := playback.WithinBounds(ctx, f.Start, f.End()); err != nil {
+		return nil, err
+	}
 	all, err := s.Tracks(f.Init)
 	if err != nil {
 		return nil, err

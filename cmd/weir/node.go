@@ -1,0 +1,376 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"weir/fragments/archive"
+	"weir/fragments/catalogue"
+	"weir/ingest"
+	"weir/ingest/demo"
+	ingestrtsp "weir/ingest/rtsp"
+	"weir/ingest/source"
+	"weir/internal/auth"
+	"weir/internal/clock"
+	"weir/internal/config"
+	"weir/internal/egress"
+	"weir/internal/live"
+	"weir/internal/meta"
+	"weir/internal/objects"
+	"weir/internal/rtspserver"
+	"weir/internal/server"
+	"weir/internal/vfs"
+	"weir/playback"
+	"weir/playback/routes"
+)
+
+// node is a running server: every part, in the order in which they stand on
+// each other. close takes them down in the reverse order.
+type node struct {
+	settings  *config.Settings
+	log       *slog.Logger
+	clock     clock.Clock
+	disk      vfs.FS
+	registry  *prometheus.Registry
+	keys      auth.KeyPair
+	keyring   *auth.Keyring
+	storeName string
+	store     objects.Store
+	meta      *meta.Pebble
+	archive   *archive.Archive
+	catalogue *catalogue.Catalogue
+	hub       *live.Hub
+	sources   *source.Supervisor
+	verifier  *auth.Verifier
+	server    *server.Server
+	rtsp      *rtspserver.Server
+	tls       *tls.Config
+
+	failed  chan error // what ends the process
+	ctx     context.Context
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	closers []closer
+}
+
+// closer takes one part down.
+type closer struct {
+	name  string
+	close func() error
+}
+
+// openNode builds and starts everything. On an error what was started is
+// taken down again.
+func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node, error) {
+	n := &node{settings: s, log: log, clock: clock.System{}, disk: vfs.OS{}, failed: make(chan error, 8)}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	for _, step := range []struct {
+		name string
+		open func(context.Context) error
+	}{
+		{"data directory", n.openData},
+		{"keys", n.openKeys},
+		{"store", n.openStore},
+		{"metadata", n.openMeta},
+		{"archive", n.openArchive},
+		{"catalogue", n.openCatalogue},
+		{"sources", n.openSources},
+		{"HTTP", n.openHTTP},
+		{"RTSP", n.openRTSP},
+		{"listeners", n.start},
+	} {
+		if err := step.open(ctx); err != nil {
+			return nil, errors.Join(fmt.Errorf("open %s: %w", step.name, err), n.close())
+		}
+	}
+	return n, nil
+}
+
+func (n *node) onClose(name string, f func() error) { n.closers = append(n.closers, closer{name, f}) }
+
+// close takes everything down and reports what failed.
+func (n *node) close() error {
+	n.cancel()
+	var errs []error
+	for i := len(n.closers) - 1; i >= 0; i-- {
+		if err := n.closers[i].close(); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", n.closers[i].name, err))
+		}
+	}
+	n.wg.Wait()
+	return errors.Join(errs...)
+}
+
+// fail ends the process for a reason.
+func (n *node) fail(err error) {
+	select {
+	case n.failed <- err:
+	default:
+	}
+}
+
+// openData makes and locks the data directory.
+func (n *node) openData(context.Context) error {
+	if err := n.disk.MkdirAll(n.settings.DataDir); err != nil {
+		return err
+	}
+	lock, err := n.disk.Lock(filepath.Join(n.settings.DataDir, "lock"))
+	if errors.Is(err, vfs.ErrLocked) {
+		return fmt.Errorf("%s is used by another weir process; stop it, or choose another --data-dir", n.settings.DataDir)
+	}
+	if err != nil {
+		return err
+	}
+	n.onClose("lock", lock.Close)
+	return nil
+}
+
+func (n *node) openKeys(context.Context) error {
+	var err error
+	if n.keys, err = auth.LoadRootKeys(n.disk, n.settings.DataDir, os.Getenv); err != nil {
+		return err
+	}
+	n.keyring, err = auth.OpenKeyring(n.disk, n.settings.DataDir)
+	return err
+}
+
+func (n *node) openStore(ctx context.Context) error {
+	address, err := n.settings.StoreAddress()
+	if err != nil {
+		return err
+	}
+	access := objects.AccessFromEnvironment(n.disk)
+	access.CreateBucket = n.settings.StoreCreate
+	n.storeName = address
+	n.store, err = objects.Open(ctx, address, access)
+	if c, ok := n.store.(io.Closer); ok && err == nil {
+		n.onClose("store", c.Close)
+	}
+	return err
+}
+
+func (n *node) openMeta(context.Context) error {
+	var err error
+	if n.meta, err = meta.Open(filepath.Join(n.settings.DataDir, "meta"), n.log); err != nil {
+		return err
+	}
+	n.onClose("metadata", n.meta.Close)
+	return nil
+}
+
+func (n *node) openArchive(ctx context.Context) error {
+	var err error
+	n.archive, err = archive.Open(ctx, archive.Options{
+		FS: n.disk, Dir: filepath.Join(n.settings.DataDir, "spool"), Store: n.store, Meta: n.meta,
+		Clock: n.clock, Log: n.log, Fatal: n.fail, LowWater: int64(n.settings.DiskLowWater),
+	})
+	if err != nil {
+		return err
+	}
+	n.onClose("archive", n.archive.Close)
+	return nil
+}
+
+func (n *node) openCatalogue(context.Context) error {
+	var err error
+	n.catalogue, err = catalogue.Open(catalogue.Options{
+		Meta: n.meta, Store: n.store, Archive: n.archive, Sealer: n.keyring, Clock: n.clock, Log: n.log,
+		Defaults: catalogue.Defaults{
+			Retention: catalogue.Retention{Hours: n.settings.Retention.Std().Hours(), Bytes: int64(n.settings.RetainBytes)},
+			Fragment:  n.settings.FragmentTime.Std(), Chunk: n.settings.ChunkTime.Std(), MaxStreams: n.settings.MaxStreams,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	n.hub = live.NewHub(live.Options{Clock: n.clock})
+	recorders := ingest.NewRecorders(n.hub, n.archive, n.log)
+	n.onClose("recorders", func() error { recorders.Close(); return nil })
+	n.catalogue.Listen(recorders)
+	n.wg.Go(func() {
+		if err := n.catalogue.FinishDeletions(n.ctx); err != nil && n.ctx.Err() == nil {
+			n.log.Error("finish deletions", "err", err)
+		}
+	})
+	return nil
+}
+
+func (n *node) openSources(context.Context) error {
+	var err error
+	dialer := egress.NewDialer(n.settings.CameraNetworks())
+	n.sources, err = source.NewSupervisor(source.Options{
+		Hub: n.hub, Dial: dialer.DialContext, Clock: n.clock, Log: n.log,
+		NotBefore: func(id string) int64 { return recordedUntil(n.archive, archive.StreamID(id)) },
+	})
+	if err != nil {
+		return err
+	}
+	n.onClose("sources", func() error { n.sources.Close(); return nil })
+	n.catalogue.Listen(pulls{n.sources, n.log})
+	return nil
+}
+
+func (n *node) openHTTP(context.Context) error {
+	n.registry = prometheus.NewRegistry()
+	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		newMetrics(n.archive, n.catalogue, n.hub))
+	var err error
+	n.verifier, err = auth.NewVerifier(auth.Options{
+		Keys: auth.Root{Pair: n.keys}, Keyring: n.keyring, Streams: passwords{n.catalogue}, Clock: n.clock,
+		AllowMD5: n.settings.RTSPAllowMD5, SessionTime: n.settings.SessionTime.Std(), AllowedOrigins: n.settings.AllowedOrigin,
+	})
+	if err != nil {
+		return err
+	}
+	if err := n.openTLS(); err != nil {
+		return err
+	}
+	n.server, err = server.New(server.Options{
+		Listen: n.settings.Listen, TLSListen: n.settings.TLSListen, TLS: n.tls, Verifier: n.verifier, Log: n.log,
+		Registry: n.registry, AllowedOrigins: n.settings.AllowedOrigin,
+		Rewrite: func(u *url.URL) { playback.MoveToken(u) }, MaxConns: n.settings.MaxConns, MaxConnsPerIP: n.settings.MaxConnsPerIP,
+	})
+	if err != nil {
+		return err
+	}
+	api := catalogue.NewAPI(n.catalogue, n.hub, n.archive, pulls{n.sources, n.log})
+	api.Register(n.server)
+	n.wg.Go(func() { api.Watch(n.ctx) })
+	play := routes.New(routes.Options{
+		Catalogue: n.catalogue, Archive: n.archive, Verifier: n.verifier, Clock: n.clock, Log: n.log,
+		Address: n.addresses, TokenTime: n.settings.TokenTime.Std(),
+	})
+	play.Register(n.server)
+	n.catalogue.Listen(play)
+	n.registerSession()
+	n.server.AddCheck("store", func(context.Context) error { _, err := n.archive.Backlog(); return err })
+	return nil
+}
+
+func (n *node) openTLS() error {
+	var err error
+	var cert *server.Certificate
+	switch {
+	case n.settings.TLSCert != "":
+		cert, err = server.LoadCertificate(n.disk, n.settings.TLSCert, n.settings.TLSKey, n.log)
+	case n.settings.TLSSelfSigned:
+		cert, err = server.SelfSigned(n.disk, n.settings.DataDir, append(hostName(), n.settings.PublicHost...), n.log)
+	default:
+		return nil
+	}
+	if err == nil {
+		n.tls = cert.TLSConfig()
+	}
+	return err
+}
+
+func (n *node) openRTSP(context.Context) error {
+	if n.settings.RTSPListen == "" && n.settings.RTSPSListen == "" {
+		return nil
+	}
+	var err error
+	n.rtsp, err = rtspserver.New(rtspserver.Options{
+		Listen: n.settings.RTSPListen, TLSListen: n.settings.RTSPSListen, TLSConfig: n.tls,
+		UDP: n.settings.RTSPRTPListen != "", RTPAddress: n.settings.RTSPRTPListen, RTCPAddress: n.settings.RTSPRTCPListen,
+		Authenticator: rtspAuth{n.verifier, n.clock}, Log: n.log,
+	})
+	if err != nil {
+		return err
+	}
+	publish := &ingestrtsp.Handler{Catalogue: publishers{n.catalogue, n.archive}, Hub: n.hub, Clock: n.clock, Log: n.log}
+	n.rtsp.Register(publish, nil)
+	return nil
+}
+
+// start opens the listeners last, when everything behind them works.
+func (n *node) start(context.Context) error {
+	if err := n.server.Listen(); err != nil {
+		return err
+	}
+	n.wg.Go(func() {
+		if err := n.server.Serve(); err != nil {
+			n.fail(fmt.Errorf("serve HTTP: %w", err))
+		}
+	})
+	n.onClose("HTTP", func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), n.settings.DrainTimeout.Std())
+		defer cancel()
+		return n.server.Shutdown(ctx)
+	})
+	if n.rtsp == nil {
+		return nil
+	}
+	if err := n.rtsp.Start(); err != nil {
+		return err
+	}
+	n.onClose("RTSP", func() error { n.rtsp.Close(); return nil })
+	if n.settings.Demo {
+		return n.startDemo()
+	}
+	return nil
+}
+
+// startDemo makes the demo stream, if it is not there, and its camera.
+func (n *node) startDemo() error {
+	if _, err := n.catalogue.Get(demoName); errors.Is(err, catalogue.ErrNotFound) {
+		if _, _, err := n.catalogue.Put(n.ctx, n.catalogue.New(demoName)); err != nil {
+			return err
+		}
+	}
+	u := url.URL{Scheme: "rtsp", Host: n.rtsp.Addr().String(), Path: "/" + demoName,
+		User: url.UserPassword(n.keys.AccessKey, n.keys.Secret.Reveal())}
+	n.wg.Go(func() {
+		if err := demo.Run(n.ctx, u.String(), n.log); err != nil {
+			n.log.Error("the demo camera does not work", "err", err)
+		}
+	})
+	return nil
+}
+
+const demoName = "demo"
+
+// localURL is the address of the console for a browser on this machine.
+func (n *node) localURL() string {
+	if n.settings.PublicURL != "" {
+		return n.settings.PublicURL
+	}
+	if a := n.server.Addr(); a != nil {
+		return "http://" + reachable(a)
+	}
+	return "https://" + reachable(n.server.TLSAddr())
+}
+
+// localRTSP is the address of RTSP for a program on this machine.
+func (n *node) localRTSP() string {
+	if n.settings.PublicRTSP != "" {
+		return n.settings.PublicRTSP
+	}
+	if a := n.rtsp.Addr(); a != nil {
+		return "rtsp://" + reachable(a)
+	}
+	return "rtsps://" + reachable(n.rtsp.TLSAddr())
+}
+
+// reachable turns a listener's address into one to connect to.
+func reachable(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
