@@ -8,11 +8,13 @@ export function Field(props: {
   children: ReactNode;
 }) {
   return (
-    <label className={props.wrong ? "field wrong" : "field"}>
-      <span>{props.label}</span>
-      {props.children}
+    <div className={props.wrong ? "field wrong" : "field"}>
+      <label>
+        <span>{props.label}</span>
+        {props.children}
+      </label>
       {props.hint && <small>{props.hint}</small>}
-    </label>
+    </div>
   );
 }
 

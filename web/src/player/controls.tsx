@@ -55,9 +55,9 @@ export function Controls(props: Props) {
       >
         Live
       </button>
-      <span className="clock" data-testid="position">
+      <time className="clock" dateTime={position?.toISOString()}>
         {position ? moment(position) : "–"}
-      </span>
+      </time>
       {live && position && <Latency position={position} />}
       <span className="spacer" />
       <label className="speed">
@@ -102,7 +102,7 @@ function Latency(props: { position: Date }) {
   return (
     <span
       className="quiet latency"
-      data-testid="latency"
+
       title="From the camera's clock to the screen"
     >
       {seconds.toFixed(1)} s behind

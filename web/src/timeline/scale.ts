@@ -47,12 +47,18 @@ export class Scale {
     return this.start + (x / Math.max(1, this.width)) * this.view.span;
   }
 
-  /** The view with another span, in which the time at x stays where it is. */
-  zoomed(factor: number, x: number): View {
+  /**
+   * The view with another span, in which the time at x stays where it is;
+   * without x, a view that follows the clock goes on to.
+   */
+  zoomed(factor: number, x?: number): View {
     const span = Math.min(maxSpan, Math.max(minSpan, this.view.span * factor));
-    if (this.view.end === undefined && x > this.width * 0.9) return { end: undefined, span };
-    const fixed = this.time(x);
-    return follow({ end: fixed + span * (1 - x / Math.max(1, this.width)), span }, this.now);
+    if (this.view.end === undefined && (x ?? this.width) > this.width * 0.9) {
+      return { end: undefined, span };
+    }
+    const at = x ?? this.width / 2;
+    const end = this.time(at) + span * (1 - at / Math.max(1, this.width));
+    return follow({ end, span }, this.now);
   }
 
   /** The view moved by a part of its span. */

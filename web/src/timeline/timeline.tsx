@@ -42,7 +42,7 @@ export function Timeline(props: Props) {
     } else if (event.key === "End") {
       onSeek(new Date());
     } else if (event.key === "+" || event.key === "-") {
-      onView(scale.zoomed(event.key === "+" ? 0.5 : 2, width / 2));
+      onView(scale.zoomed(event.key === "+" ? 0.5 : 2));
     } else {
       return;
     }
@@ -123,7 +123,7 @@ function Line(props: { scale: Scale; at: number; className: string }) {
 /** How much is shown, and moving through it. */
 function Zoom(props: { scale: Scale; onView: (view: View) => void }) {
   const { scale, onView } = props;
-  const { view, width } = scale;
+  const { view } = scale;
   return (
     <div className="zoom" role="group" aria-label="Time shown">
       <button type="button" aria-label="Earlier" onClick={() => onView(scale.moved(-0.5))}>
@@ -147,18 +147,10 @@ function Zoom(props: { scale: Scale; onView: (view: View) => void }) {
       >
         ›
       </button>
-      <button
-        type="button"
-        aria-label="Zoom in"
-        onClick={() => onView(scale.zoomed(0.5, width / 2))}
-      >
+      <button type="button" aria-label="Zoom in" onClick={() => onView(scale.zoomed(0.5))}>
         +
       </button>
-      <button
-        type="button"
-        aria-label="Zoom out"
-        onClick={() => onView(scale.zoomed(2, width / 2))}
-      >
+      <button type="button" aria-label="Zoom out" onClick={() => onView(scale.zoomed(2))}>
         −
       </button>
     </div>
