@@ -1,4 +1,103 @@
-# Servers that tests run as separate processes, built once into .tools/bin.
+# Weir: build, run, check, test. `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VERSION  ?=
+FUZZTIME ?= 20s
+BENCH    ?= .
+RUNFLAGS ?= --demo
+# Packages that are tested at the same time: few, since some start browsers,
+# encoders and servers.
+TESTP    ?= 3
+
+GOSOURCES  := $(shell find cmd ingest fragments playback datastreams web internal -name '*.go' -not -path '*/node_modules/*' 2>/dev/null)
+WEBSOURCES := $(shell find web -type f \( -path 'web/src/*' -o -path 'web/public/*' -o -name '*.html' -o -name 'vite.config.ts' -o -name 'tsconfig.json' -o -name 'package*.json' \) -not -path '*/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
+NODE20     := $(shell node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null && command -v npm 2>/dev/null)
+
+.PHONY: help
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' Makefile | awk '{printf "  %-5s%-11s", $$1, $$2; $$1=$$2=""; print $$0}'
+
+.PHONY: build
+build: console ## bin/weir, with the console where Node 20 is there
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/weir ./cmd/weir
+
+.PHONY: run
+run: build ## Build and start with a demo camera; prints the address of the console
+	@exec bin/weir serve $(RUNFLAGS)
+
+.PHONY: run-minio
+run-minio: build ## The same with a MinIO server beside it as the store
+	@command -v curl >/dev/null || { echo "run-minio needs curl; on Debian: apt-get install curl" >&2; exit 1; }
+	@internal/testkit/tools.sh minio
+	@exec deploy/run-minio.sh bin/weir .tools/bin/minio $(RUNFLAGS)
+
+# The console: built when its sources are newer, left out without Node.
+.PHONY: console web
+ifeq ($(wildcard web/package.json),)
+console:
+web:
+	@echo "there is no console in this tree"
+else ifeq ($(NODE20),)
+console:
+	@echo "Node 20 with npm is not here: building without the console"
+web:
+	@echo "the console needs Node 20 with npm: https://nodejs.org" >&2; exit 1
+else
+console: web/dist/console/index.html
+web: ## The console alone
+	@rm -rf web/dist/console
+	@$(MAKE) --no-print-directory console
+endif
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+web/dist/console/index.html: $(WEBSOURCES) | web/node_modules/.package-lock.json
+	cd web && npm run --silent build
+	@touch $@
+
+.PHONY: setup
+setup: ## What the tests need: system packages (apt), npm packages, servers
+	@internal/testkit/setup.sh test
+	@$(MAKE) --no-print-directory $(if $(wildcard web/package.json),web/node_modules/.package-lock.json) tools
+	@if [ -f web/e2e/package.json ]; then cd web/e2e && { [ -d node_modules ] || npm ci --no-audit --no-fund; }; fi
+
 .PHONY: tools
-tools:
+tools: ## The programs that tests and checks start, into .tools/bin
 	@internal/testkit/tools.sh
+
+.PHONY: check
+check: console ## Format, vet, lint, layers, documents, console types
+	@unformatted=$$(gofmt -l $(GOSOURCES)); if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	@internal/testkit/tools.sh staticcheck
+	.tools/bin/staticcheck ./...
+	go test ./internal/house
+	@for f in .ci/run deploy/*.sh internal/testkit/*.sh; do sh -n $$f || exit 1; done
+	$(if $(and $(wildcard web/package.json),$(NODE20)),cd web && npm run --silent check,@echo "the console was not checked: Node 20 is not here")
+
+.PHONY: test
+test: setup console ## The whole test suite, with the race detector
+	go test -race -p $(TESTP) -timeout 20m ./...
+
+.PHONY: bench
+bench: ## Benchmarks; BENCH selects
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 ./...
+
+.PHONY: fuzz
+fuzz: ## Every fuzz target for FUZZTIME each
+	@internal/testkit/fuzz.sh $(FUZZTIME)
+
+.PHONY: faults
+faults: setup console ## The long tests: those with the build tag faults
+	go test -tags faults -run '^TestFaults' -p 1 -timeout 90m -v ./...
+
+.PHONY: interop
+interop: ## Clients that come from Maven or PyPI
+	@echo "no client of Maven or PyPI speaks to Weir yet; the clients of video are part of make test"
+
+.PHONY: clean
+clean: ## Remove what was built; data, tools and node_modules stay
+	rm -rf bin web/dist/console

@@ -59,6 +59,11 @@ const (
 	// earlyCut lets a key frame cut that comes a little before the target, so
 	// that jitter in a camera's clock does not double the fragment.
 	earlyCut = 10 // per cent
+	// maxEarly is how long before the first key frame of the lead the samples
+	// of other tracks may begin and still belong to its fragment;
+	// maxEarlySamples bounds how many are kept for it.
+	maxEarly        = time.Second
+	maxEarlySamples = 512
 )
 
 // Fragmenter cuts the samples of one producer session into fragments. The
@@ -83,6 +88,7 @@ type Fragmenter struct {
 	tracks []trackState
 	lead   int // index into tracks
 	open   []*building
+	early  []*media.Sample // of other tracks, while no fragment is open
 	seq    uint32
 	flags  Flags // for the next fragment
 }
@@ -125,7 +131,7 @@ func (g *Fragmenter) SetTracks(tracks []media.Track, init uint32) error {
 	if err := g.Flush(); err != nil {
 		return err
 	}
-	g.init, g.lead = init, -1
+	g.init, g.lead, g.early = init, -1, nil
 	g.tracks = make([]trackState, len(tracks))
 	lead, _ := media.LeadTrack(tracks)
 	for i, t := range tracks {
@@ -148,8 +154,8 @@ func (g *Fragmenter) Break(lossy bool) error {
 }
 
 // Add takes the next sample. Samples of unknown tracks are ignored. Lead
-// samples before the first key frame are dropped, and so are others before
-// the first lead sample.
+// samples before the first key frame are dropped, and so are others more than
+// maxEarly before it.
 func (g *Fragmenter) Add(s *media.Sample) error {
 	i := g.index(s.Track)
 	if i < 0 {
@@ -158,22 +164,67 @@ func (g *Fragmenter) Add(s *media.Sample) error {
 	if err := g.settle(i, s); err != nil {
 		return err
 	}
-	t := &g.tracks[i]
-	if len(g.open) == 0 && (i != g.lead || !s.Key && g.flags&NoKeyFrame == 0) {
+	if i != g.lead {
+		if len(g.open) == 0 {
+			g.keepEarly(s)
+			return nil
+		}
+		g.follow(i, s)
+		return g.closePassed()
+	}
+	first := len(g.open) == 0
+	if first && !s.Key && g.flags&NoKeyFrame == 0 {
 		return nil
 	}
-	if i == g.lead {
-		g.steer(s)
-	} else {
-		at := s.PTS().Nanos(t.track.Timescale)
-		for t.at < len(g.open)-1 && at >= g.open[t.at].cutAt {
-			g.end(g.open[t.at], t)
-			t.at++
-		}
-		t.silent = false
+	g.steer(s)
+	g.tracks[i].pending = s
+	if first {
+		return g.addEarly()
 	}
-	t.pending = s
 	return g.closePassed()
+}
+
+// follow puts a sample of another track into the fragment in whose time it
+// starts.
+func (g *Fragmenter) follow(i int, s *media.Sample) {
+	t := &g.tracks[i]
+	at := s.PTS().Nanos(t.track.Timescale)
+	for t.at < len(g.open)-1 && at >= g.open[t.at].cutAt {
+		g.end(g.open[t.at], t)
+		t.at++
+	}
+	t.silent = false
+	t.pending = s
+}
+
+// keepEarly holds a sample that may belong to a fragment yet to be opened.
+func (g *Fragmenter) keepEarly(s *media.Sample) {
+	if len(g.early) == maxEarlySamples {
+		copy(g.early, g.early[1:])
+		g.early = g.early[:maxEarlySamples-1]
+	}
+	g.early = append(g.early, s)
+}
+
+// addEarly gives the first fragment what came just before it.
+func (g *Fragmenter) addEarly() error {
+	early := g.early
+	g.early = nil
+	start := g.open[0].Start
+	for _, s := range early {
+		i := g.index(s.Track)
+		if start-s.PTS().Nanos(g.tracks[i].track.Timescale) > int64(maxEarly) {
+			continue
+		}
+		if err := g.settle(i, s); err != nil {
+			return err
+		}
+		if len(g.open) == 0 {
+			return nil
+		}
+		g.follow(i, s)
+	}
+	return nil
 }
 
 // settle gives the pending sample of a track its duration, now that the next
@@ -212,6 +263,9 @@ func (g *Fragmenter) put(t *trackState, s *media.Sample, dur media.Ticks) {
 	r.samples = append(r.samples, s)
 	r.durations = append(r.durations, uint32(dur))
 	r.partDur += dur
+	if s.Lossy {
+		b.Flags |= Lossy
+	}
 	b.bytes += int64(len(s.Data))
 	if r.partDur >= limit {
 		g.part(b, r, t.track)

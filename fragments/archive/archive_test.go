@@ -109,7 +109,7 @@ func recordUntilCrash(format fragments.Format) func(vfs.FS) recording {
 			}
 			s.SetPolicy(shortPolicy(format))
 			if rec, err := s.Record(); err == nil {
-				err = camera(r, rec, epoch.Add(time.Duration(session)*time.Minute), 5)
+				_ = camera(r, rec, epoch.Add(time.Duration(session)*time.Minute), 5) // a crash ends it
 				rec.Close()
 			}
 			out.acked, _ = persisted(s)
