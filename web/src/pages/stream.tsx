@@ -34,14 +34,14 @@ export function StreamPage(props: { name: string }) {
         {stream && <Badge stream={stream} />}
         <span className="spacer" />
         {stream && (
-          <>
+          <span className="title-actions">
             <button type="button" onClick={() => setDialog("edit")}>
               Edit
             </button>
             <button type="button" onClick={() => setDialog("delete")}>
               Delete
             </button>
-          </>
+          </span>
         )}
       </div>
       {problem && (
