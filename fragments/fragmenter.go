@@ -393,11 +393,17 @@ func (g *Fragmenter) room(id media.TrackID) int {
 
 // close finishes the oldest fragment and hands it to the sink.
 func (g *Fragmenter) close(b *building) error {
-	g.open = g.open[1:]
 	for i := range g.tracks {
 		t := &g.tracks[i]
-		t.at = max(t.at-1, 0)
+		if p := t.pending; p != nil && t.at == 0 && b.cutAt > 0 && p.PTS().Nanos(t.track.Timescale) < b.cutAt {
+			t.pending = nil // its successor is late
+			g.put(t, p, g.usual(t))
+		}
 		g.end(b, t)
+	}
+	g.open = g.open[1:]
+	for i := range g.tracks {
+		g.tracks[i].at = max(g.tracks[i].at-1, 0)
 	}
 	runs := make([][]byte, 0, len(b.runs))
 	lead := g.tracks[g.lead].track
@@ -430,10 +436,7 @@ func (g *Fragmenter) Flush() error {
 		}
 		p := t.pending
 		t.pending = nil
-		if t.lastDur == 0 {
-			t.lastDur = media.ToTicks(int64(defaultFrame), t.track.Timescale)
-		}
-		g.put(t, p, t.lastDur)
+		g.put(t, p, g.usual(t))
 	}
 	for len(g.open) > 0 {
 		if err := g.close(g.open[0]); err != nil {
@@ -441,6 +444,14 @@ func (g *Fragmenter) Flush() error {
 		}
 	}
 	return nil
+}
+
+// usual is the duration that a sample gets whose successor is not known.
+func (g *Fragmenter) usual(t *trackState) media.Ticks {
+	if t.lastDur == 0 {
+		t.lastDur = media.ToTicks(int64(defaultFrame), t.track.Timescale)
+	}
+	return t.lastDur
 }
 
 // defaultFrame is the duration of a track's only sample.

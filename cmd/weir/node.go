@@ -27,6 +27,7 @@ import (
 	"weir/internal/server"
 	"weir/playback"
 	"weir/playback/routes"
+	"weir/web"
 )
 
 // node is a running server: every part, in the order in which they stand on
@@ -150,6 +151,7 @@ func (n *node) openHTTP(context.Context) error {
 	play.Register(n.server)
 	n.catalogue.Listen(play)
 	n.registerSession()
+	web.Register(n.server)
 	n.server.AddCheck("store", func(context.Context) error { _, err := n.archive.Backlog(); return err })
 	return nil
 }

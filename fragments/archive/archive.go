@@ -60,6 +60,9 @@ var (
 	ErrRecording = errors.New("stream is being recorded already")
 	// ErrDamaged marks media that does not read as written.
 	ErrDamaged = errors.New("damaged media")
+	// ErrDiskFull means that the disk is so low that nothing is recorded any
+	// more, and there is nothing left to delete.
+	ErrDiskFull = errors.New("the disk is full and there is nothing left to delete; free some space")
 	// ErrClosed means that the archive was closed.
 	ErrClosed = errors.New("archive is closed")
 )
@@ -253,8 +256,7 @@ func (a *Archive) usable() error {
 	return nil
 }
 
-// sweep seals chunks that have become old, applies retention and keeps the
-// disk from filling, until Close.
+// sweep sweeps now and then, until Close.
 func (a *Archive) sweep() {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
@@ -264,15 +266,21 @@ func (a *Archive) sweep() {
 			return
 		case <-t.C:
 		}
-		for _, s := range a.all() {
-			if err := s.sealIdle(); err != nil {
-				a.log.Error("seal chunk", "stream", s.id, "err", err)
-			}
-			s.trim(a.opts.Clock.Now())
-			if err := s.applyRetention(a.ctx); err != nil && a.ctx.Err() == nil {
-				a.log.Error("apply retention", "stream", s.id, "err", err)
-			}
-		}
-		a.keepFree(a.ctx)
+		a.Sweep(a.ctx)
 	}
+}
+
+// Sweep is one round of the background work: it seals chunks that became old,
+// trims the spool, applies retention and frees the disk.
+func (a *Archive) Sweep(ctx context.Context) {
+	for _, s := range a.all() {
+		if err := s.sealIdle(); err != nil {
+			a.log.Error("seal chunk", "stream", s.id, "err", err)
+		}
+		s.trim(a.opts.Clock.Now())
+		if err := s.applyRetention(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("apply retention", "stream", s.id, "err", err)
+		}
+	}
+	a.keepFree(ctx)
 }

@@ -10,6 +10,7 @@ import (
 
 	"weir/fragments"
 	"weir/fragments/archive"
+	"weir/fragments/archive/archivetest"
 	"weir/internal/vfs"
 	"weir/internal/vfs/vfstest"
 )
@@ -19,26 +20,26 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func never() bool { return false }
 
 // record opens an archive on a disk, records seconds and returns the rig, its
-// stream and what was persisted.
-func record(t *testing.T, format fragments.Format, seconds int) (*rig, *archive.Stream, []fragments.Fragment) {
+// stream and what was archivetest.Persisted.
+func record(t *testing.T, format fragments.Format, seconds int) (*archivetest.Rig, *archive.Stream, []fragments.Fragment) {
 	t.Helper()
-	r := mustOpen(t, vfs.NewMem(), newMemMeta(never), nil)
-	s, err := r.Stream(testStream)
+	r := archivetest.MustOpen(t, vfs.NewMem(), archivetest.NewMemMeta(never), nil)
+	s, err := r.Stream(archivetest.StreamID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.SetPolicy(shortPolicy(format))
+	s.SetPolicy(archivetest.ShortPolicy(format))
 	rec, err := s.Record()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := camera(r, rec, epoch, seconds); err != nil {
+	if err := archivetest.Camera(r, rec, archivetest.Epoch(), seconds); err != nil {
 		t.Fatal(err)
 	}
 	if err := rec.Close(); err != nil {
 		t.Fatal(err)
 	}
-	fs, err := persisted(s)
+	fs, err := archivetest.Persisted(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func TestRecordAndRead(t *testing.T) {
 			var video, audio uint32
 			for i := range fs {
 				f := &fs[i]
-				if err := intact(s, f); err != nil {
+				if err := archivetest.Intact(s, f); err != nil {
 					t.Errorf("fragment %d: %v", i, err)
 				}
 				if i > 0 && (!f.Follows(&fs[i-1]) || f.Number <= fs[i-1].Number || f.Seq != fs[i-1].Seq+1) {
@@ -71,13 +72,13 @@ func TestRecordAndRead(t *testing.T) {
 			if video != 100 || audio != 500 {
 				t.Errorf("kept %d frames and %d packets, want 100 and 500", video, audio)
 			}
-			settle(r, never)
+			archivetest.Settle(r, never)
 			checkClean(t, r)
 		})
 	}
 }
 
-func checkClean(t *testing.T, r *rig) {
+func checkClean(t *testing.T, r *archivetest.Rig) {
 	t.Helper()
 	res, err := r.Check(context.Background(), true, func(f archive.Finding) { t.Errorf("check: %s", f) })
 	if err != nil || res.Findings > 0 {
@@ -85,9 +86,9 @@ func checkClean(t *testing.T, r *rig) {
 	}
 }
 
-// recording is what a crash scenario knows to be persisted.
+// recording is what a crash scenario knows to be archivetest.Persisted.
 type recording struct {
-	meta  *memMeta
+	meta  *archivetest.MemMeta
 	acked []fragments.Fragment
 }
 
@@ -96,24 +97,24 @@ type recording struct {
 func recordUntilCrash(format fragments.Format) func(vfs.FS) recording {
 	return func(disk vfs.FS) recording {
 		crashed := disk.(*vfs.Inject).Crashed
-		out := recording{meta: newMemMeta(crashed)}
+		out := recording{meta: archivetest.NewMemMeta(crashed)}
 		for session := range 2 {
-			r, err := open(disk, out.meta, nil)
+			r, err := archivetest.Open(disk, out.meta, nil)
 			if err != nil {
 				return out
 			}
-			s, err := r.Stream(testStream)
+			s, err := r.Stream(archivetest.StreamID)
 			if err != nil {
 				r.Close()
 				return out
 			}
-			s.SetPolicy(shortPolicy(format))
+			s.SetPolicy(archivetest.ShortPolicy(format))
 			if rec, err := s.Record(); err == nil {
-				_ = camera(r, rec, epoch.Add(time.Duration(session)*time.Minute), 5) // a crash ends it
+				_ = archivetest.Camera(r, rec, archivetest.Epoch().Add(time.Duration(session)*time.Minute), 5) // a crash ends it
 				rec.Close()
 			}
-			out.acked, _ = persisted(s)
-			settle(r, crashed)
+			out.acked, _ = archivetest.Persisted(s)
+			archivetest.Settle(r, crashed)
 			r.Close()
 		}
 		return out
@@ -124,14 +125,14 @@ func recordUntilCrash(format fragments.Format) func(vfs.FS) recording {
 // with its bytes, and everything that is there is sound.
 func verifyRecovered(t *testing.T, disk vfs.FS, rec recording) {
 	t.Helper()
-	m := rec.meta.clone()
-	r, err := open(disk, m, nil)
+	m := rec.meta.Clone()
+	r, err := archivetest.Open(disk, m, nil)
 	if err != nil {
 		t.Errorf("open after the crash: %v", err)
 		return
 	}
 	defer r.Close()
-	s, err := r.Stream(testStream)
+	s, err := r.Stream(archivetest.StreamID)
 	if err != nil {
 		t.Error(err)
 		return
@@ -142,11 +143,11 @@ func verifyRecovered(t *testing.T, disk vfs.FS, rec recording) {
 			t.Errorf("acknowledged fragment %d of %d: %v", i, len(rec.acked), err)
 			continue
 		}
-		if err := intact(s, &f); err != nil {
+		if err := archivetest.Intact(s, &f); err != nil {
 			t.Errorf("acknowledged fragment %d: %v", i, err)
 		}
 	}
-	settle(r, never)
+	archivetest.Settle(r, never)
 	if err := r.EmptyTrash(context.Background()); err != nil {
 		t.Error(err)
 	}

@@ -1,4 +1,8 @@
-package archive_test
+// Package archivetest sets archives up for tests: on a disk in memory, with a
+// clock that tests move and a Camera whose every byte is known.
+//
+// It is for tests only; nothing of it is linked into the product.
+package archivetest
 
 import (
 	"context"
@@ -22,31 +26,35 @@ import (
 	"weir/internal/vfs"
 )
 
-const testStream = archive.StreamID("teststream000000")
+// StreamID is the stream of most tests.
+const StreamID = archive.StreamID("teststream000000")
 
-// epoch is when the tests' cameras start.
-var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+// Epoch is when the tests' cameras start.
+func Epoch() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
-// memMeta is metadata that survives a crash of the disk, as fsynced commits
+// MemMeta is metadata that survives a crash of the disk, as fsynced commits
 // do, can be copied, and stops with the disk.
-type memMeta struct {
+type MemMeta struct {
 	mu      sync.Mutex
 	entries map[string]meta.Entry
 	next    meta.Revision
 	crashed func() bool
 }
 
-func newMemMeta(crashed func() bool) *memMeta {
-	return &memMeta{entries: map[string]meta.Entry{}, crashed: crashed}
+// NewMemMeta returns empty metadata; commits fail once crashed says so.
+func NewMemMeta(crashed func() bool) *MemMeta {
+	return &MemMeta{entries: map[string]meta.Entry{}, crashed: crashed}
 }
 
-func (m *memMeta) clone() *memMeta {
+// Clone copies what a crash left.
+func (m *MemMeta) Clone() *MemMeta {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return &memMeta{entries: maps.Clone(m.entries), next: m.next, crashed: func() bool { return false }}
+	return &MemMeta{entries: maps.Clone(m.entries), next: m.next, crashed: func() bool { return false }}
 }
 
-func (m *memMeta) Get(key string) (meta.Entry, error) {
+// Get implements meta.Store.
+func (m *MemMeta) Get(key string) (meta.Entry, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e, ok := m.entries[key]
@@ -56,7 +64,8 @@ func (m *memMeta) Get(key string) (meta.Entry, error) {
 	return e, nil
 }
 
-func (m *memMeta) Commit(ops ...meta.Op) error {
+// Commit implements meta.Store.
+func (m *MemMeta) Commit(ops ...meta.Op) error {
 	if m.crashed() {
 		return vfs.ErrCrashed
 	}
@@ -78,7 +87,8 @@ func (m *memMeta) Commit(ops ...meta.Op) error {
 	return nil
 }
 
-func (m *memMeta) Scan(start, end string, reverse bool) iter.Seq2[meta.Entry, error] {
+// Scan implements meta.Store.
+func (m *MemMeta) Scan(start, end string, reverse bool) iter.Seq2[meta.Entry, error] {
 	m.mu.Lock()
 	var found []meta.Entry
 	for k, e := range m.entries {
@@ -102,16 +112,15 @@ func (m *memMeta) Scan(start, end string, reverse bool) iter.Seq2[meta.Entry, er
 	}
 }
 
-// rig is an archive with what it stands on.
-type rig struct {
-	disk  vfs.FS
-	meta  meta.Store
-	store objects.Store
-	clock *clock.Manual
+// Rig is an archive with what it stands on.
+type Rig struct {
+	Store objects.Store
+	Clock *clock.Manual
 	*archive.Archive
 }
 
-func open(disk vfs.FS, m meta.Store, store objects.Store) (*rig, error) {
+// Open opens an archive on a disk; without a store it keeps one there, too.
+func Open(disk vfs.FS, m meta.Store, store objects.Store) (*Rig, error) {
 	if store == nil {
 		dir, err := objects.NewDir(disk, "/data/store")
 		if err != nil {
@@ -119,17 +128,18 @@ func open(disk vfs.FS, m meta.Store, store objects.Store) (*rig, error) {
 		}
 		store = dir
 	}
-	r := &rig{disk: disk, meta: m, store: store, clock: clock.NewManual(epoch)}
+	r := &Rig{Store: store, Clock: clock.NewManual(Epoch())}
 	a, err := archive.Open(context.Background(), archive.Options{
-		FS: disk, Dir: "/data/spool", Store: store, Meta: m, Clock: r.clock, Log: slog.New(slog.DiscardHandler), LowWater: 1,
+		FS: disk, Dir: "/data/spool", Store: store, Meta: m, Clock: r.Clock, Log: slog.New(slog.DiscardHandler), LowWater: 1,
 	})
 	r.Archive = a
 	return r, err
 }
 
-func mustOpen(t *testing.T, disk vfs.FS, m meta.Store, store objects.Store) *rig {
+// MustOpen opens an archive that ends with the test.
+func MustOpen(t *testing.T, disk vfs.FS, m meta.Store, store objects.Store) *Rig {
 	t.Helper()
-	r, err := open(disk, m, store)
+	r, err := Open(disk, m, store)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,8 +147,8 @@ func mustOpen(t *testing.T, disk vfs.FS, m meta.Store, store objects.Store) *rig
 	return r
 }
 
-// testTracks are an opaque video and audio: their bytes mean nothing.
-func testTracks() []media.Track {
+// Tracks are an opaque video and audio: their bytes mean nothing.
+func Tracks() []media.Track {
 	return []media.Track{
 		{ID: 1, Codec: media.VP9, Timescale: 90000, Width: 320, Height: 240, Config: []byte{0, 10, 0x82, 1, 1, 1, 0, 0}},
 		{ID: 2, Codec: media.Opus, Timescale: 48000, SampleRate: 48000, Channels: 1, Config: opusHead()},
@@ -160,15 +170,15 @@ func payload(track media.TrackID, dts media.Ticks) []byte {
 	return b
 }
 
-// camera feeds seconds of media to a recorder: 10 frames a second with a key
+// Camera feeds seconds of media to a recorder: 10 frames a second with a key
 // frame each second, and 20 ms audio packets. step sees every error.
-func camera(r *rig, rec *archive.Recorder, start time.Time, seconds int) error {
-	if err := rec.SetTracks(testTracks()); err != nil {
+func Camera(r *Rig, rec *archive.Recorder, start time.Time, seconds int) error {
+	if err := rec.SetTracks(Tracks()); err != nil {
 		return err
 	}
 	for ms := 0; ms < seconds*1000; ms += 20 {
 		at := start.Add(time.Duration(ms) * time.Millisecond)
-		r.clock.Advance(at.Sub(r.clock.Now()))
+		r.Clock.Advance(at.Sub(r.Clock.Now()))
 		for _, s := range []*media.Sample{
 			{Track: 1, DTS: media.ToTicks(at.UnixNano(), 90000), Key: ms%1000 == 0, Received: at},
 			{Track: 2, DTS: media.ToTicks(at.UnixNano(), 48000), Key: true, Received: at},
@@ -185,13 +195,13 @@ func camera(r *rig, rec *archive.Recorder, start time.Time, seconds int) error {
 	return nil
 }
 
-// shortPolicy makes fragments of one second and chunks of three.
-func shortPolicy(format fragments.Format) archive.Policy {
+// ShortPolicy makes fragments of one second and chunks of three.
+func ShortPolicy(format fragments.Format) archive.Policy {
 	return archive.Policy{Format: format, Fragment: time.Second, Chunk: 3 * time.Second, Part: 300 * time.Millisecond}
 }
 
-// persisted lists every fragment of a stream.
-func persisted(s *archive.Stream) ([]fragments.Fragment, error) {
+// Persisted lists every fragment of a stream.
+func Persisted(s *archive.Stream) ([]fragments.Fragment, error) {
 	var out []fragments.Fragment
 	for f, err := range s.From(0) {
 		if err != nil {
@@ -202,8 +212,8 @@ func persisted(s *archive.Stream) ([]fragments.Fragment, error) {
 	return out, nil
 }
 
-// intact checks that every sample of a fragment has the bytes that were sent.
-func intact(s *archive.Stream, f *fragments.Fragment) error {
+// Intact checks that every sample of a fragment has the bytes that were sent.
+func Intact(s *archive.Stream, f *fragments.Fragment) error {
 	var problems []error
 	for _, r := range f.Runs {
 		n := uint32(0)
@@ -227,8 +237,8 @@ func intact(s *archive.Stream, f *fragments.Fragment) error {
 	return errors.Join(problems...)
 }
 
-// settle waits until the store has everything, or refuses something.
-func settle(r *rig, crashed func() bool) {
+// Settle waits until the store has everything, or refuses something.
+func Settle(r *Rig, crashed func() bool) {
 	for range 5000 {
 		if n, err := r.Backlog(); n == 0 || err != nil || crashed() {
 			return

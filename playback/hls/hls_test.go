@@ -1,0 +1,263 @@
+package hls_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/fragments"
+	"weir/fragments/archive"
+	"weir/fragments/archive/archivetest"
+	"weir/internal/media"
+	"weir/internal/vfs"
+	"weir/playback/hls"
+)
+
+func never() bool { return false }
+
+// bench is a player over one recorded stream.
+type bench struct {
+	*archivetest.Rig
+	stream *archive.Stream
+	player *hls.Player
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	r := archivetest.MustOpen(t, vfs.NewMem(), archivetest.NewMemMeta(never), nil)
+	s, err := r.Stream(archivetest.StreamID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SetPolicy(archivetest.ShortPolicy(fragments.MP4))
+	return &bench{Rig: r, stream: s, player: hls.NewPlayer(r.Clock)}
+}
+
+// record records a session; it stays open when keep is set.
+func (b *bench) record(t *testing.T, start time.Time, seconds int, keep bool) *archive.Recorder {
+	t.Helper()
+	rec, err := b.stream.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := archivetest.Camera(b.Rig, rec, start, seconds); err != nil {
+		t.Fatal(err)
+	}
+	if keep {
+		t.Cleanup(func() { rec.Close() })
+		return rec
+	}
+	if err := rec.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return nil
+}
+
+// get fetches what stands behind …/hls/.
+func (b *bench) get(t *testing.T, address string) (string, error) {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodGet, "/v1/video/cam/hls/"+address, nil)
+	w := httptest.NewRecorder()
+	err := b.player.Serve(w, r, b.stream, strings.TrimPrefix(r.URL.Path, "/v1/video/cam/hls/"))
+	return w.Body.String(), err
+}
+
+// golden compares with testdata/name, and rewrites it where REWRITE is set.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if os.Getenv("REWRITE") != "" {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs; REWRITE=1 rewrites it. Got:\n%s", name, got)
+	}
+}
+
+// window writes a range relative to the epoch of the tests.
+func window(from, to time.Duration) string {
+	q := "?start=" + archivetest.Epoch().Add(from).Format(time.RFC3339Nano)
+	if to > 0 {
+		q += "&end=" + archivetest.Epoch().Add(to).Format(time.RFC3339Nano)
+	}
+	return q
+}
+
+func TestPlaylists(t *testing.T) {
+	b := newBench(t)
+	b.record(t, archivetest.Epoch(), 6, false)
+	b.record(t, archivetest.Epoch().Add(10*time.Second), 24, true)
+	b.Clock.Advance(time.Second)
+	for _, c := range []struct{ name, address string }{
+		{"index.m3u8", "index.m3u8"},
+		{"index-token.m3u8", "index.m3u8?token=secret"},
+		{"index-recorded.m3u8", "index.m3u8" + window(2500*time.Millisecond, 12*time.Second)},
+		{"index-ts.m3u8", "index.m3u8?container=ts"},
+		{"live-video.m3u8", "1.m3u8"},
+		{"live-audio.m3u8", "2.m3u8"},
+		{"live-delta.m3u8", "1.m3u8?_HLS_skip=YES"},
+		{"recorded-gap.m3u8", "1.m3u8" + window(2500*time.Millisecond, 12*time.Second)},
+		{"rewind.m3u8", "1.m3u8" + window(3*time.Second, 0)},
+		{"rewind-delta.m3u8", "1.m3u8" + window(3*time.Second, 0) + "&_HLS_skip=YES"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := b.get(t, c.address)
+			if err != nil {
+				got = "error: " + err.Error() + "\n"
+			}
+			golden(t, c.name, got)
+		})
+	}
+}
+
+// TestAddressesAnswer fetches everything that live and recorded playlists
+// list, whole segments and parts, and finds that the parts of a segment are
+// its bytes.
+func TestAddressesAnswer(t *testing.T) {
+	b := newBench(t)
+	b.record(t, archivetest.Epoch(), 9, true)
+	b.Clock.Advance(time.Second)
+	uri := regexp.MustCompile(`(?m)URI="([^"]+)"|^(seg/.*)$`)
+	for _, list := range []string{"1.m3u8", "2.m3u8", "1.m3u8" + window(0, 5*time.Second), "1.m3u8" + window(0, 0)} {
+		text, err := b.get(t, list)
+		if err != nil {
+			t.Fatalf("%s: %v", list, err)
+		}
+		var parts strings.Builder
+		segments := 0
+		for line := range strings.Lines(text) {
+			m := uri.FindStringSubmatch(line)
+			if m == nil || strings.HasPrefix(line, "#EXT-X-PRELOAD-HINT") || strings.HasPrefix(line, "#EXT-X-RENDITION") {
+				continue
+			}
+			body, err := b.get(t, m[1]+m[2])
+			if err != nil || body == "" {
+				t.Fatalf("%s: %s: %v", list, m[1]+m[2], err)
+			}
+			switch {
+			case strings.HasPrefix(line, "#EXT-X-PART:"):
+				parts.WriteString(body)
+			case m[2] != "":
+				segments++
+				if parts.Len() > 0 && parts.String() != body {
+					t.Errorf("%s: the parts of %s are not its bytes", list, m[2])
+				}
+				parts.Reset()
+			}
+		}
+		if segments < 5 {
+			t.Errorf("%s lists %d segments", list, segments)
+		}
+	}
+}
+
+// TestBlockingReload waits for a part that is not there yet and gets a
+// playlist with it; the hinted part answers when it comes.
+func TestBlockingReload(t *testing.T) {
+	b := newBench(t)
+	rec := b.record(t, archivetest.Epoch(), 4, true)
+	text, err := b.get(t, "1.m3u8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hint := regexp.MustCompile(`TYPE=PART,URI="part/(\d+)/1/(\d+)\.m4s"`).FindStringSubmatch(text)
+	if hint == nil {
+		t.Fatalf("no preload hint in\n%s", text)
+	}
+	type result struct {
+		body string
+		err  error
+	}
+	list, part := make(chan result, 1), make(chan result, 1)
+	go func() {
+		body, err := b.get(t, fmt.Sprintf("1.m3u8?_HLS_msn=%s&_HLS_part=%s", hint[1], hint[2]))
+		list <- result{body, err}
+	}()
+	go func() {
+		body, err := b.get(t, fmt.Sprintf("part/%s/1/%s.m4s", hint[1], hint[2]))
+		part <- result{body, err}
+	}()
+	if err := archivetest.Camera(b.Rig, rec, archivetest.Epoch().Add(4*time.Second), 2); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-list; r.err != nil || !strings.Contains(r.body, fmt.Sprintf("part/%s/1/%s.m4s\"", hint[1], hint[2])) {
+		t.Errorf("the blocking reload answers %v:\n%s", r.err, r.body)
+	}
+	if r := <-part; r.err != nil || r.body == "" {
+		t.Errorf("the hinted part answers %v", r.err)
+	}
+}
+
+// TestBadRequests names the parameter that is wrong.
+func TestBadRequests(t *testing.T) {
+	b := newBench(t)
+	b.record(t, archivetest.Epoch(), 4, false)
+	var out strings.Builder
+	for _, address := range []string{
+		"1.m3u8?start=yesterday", "1.m3u8?end=2026-03-01T12:00:00Z", "1.m3u8" + window(5*time.Second, time.Second),
+		"1.m3u8" + window(-48*time.Hour, time.Second), "1.m3u8?start=99999999999999999999", "1.m3u8?_HLS_msn=x",
+		"1.m3u8?_HLS_msn=999999", "1.m3u8?_HLS_part=1", "0.m3u8", "99.m3u8", "nothing", "seg/1/1.m4s", "seg/../1.m4s",
+		"seg/00000000000000000001/1.m4s", "part/0/1/99.m4s", "part/99999/1/0.m4s", "init/0/1.mp4", "init/7/1.mp4",
+		"init/1/3.mp4", "1.m3u8" + window(-20*time.Second, -10*time.Second), "index.m3u8?container=flv",
+	} {
+		_, err := b.get(t, address)
+		fmt.Fprintf(&out, "%s\n\t%v\n", address, err)
+	}
+	golden(t, "bad-requests.txt", out.String())
+}
+
+// TestTargetNeverShrinks keeps the part target and lets the target duration
+// only grow, whatever the camera does.
+func TestTargetNeverShrinks(t *testing.T) {
+	b := newBench(t)
+	number := func(text, tag string) (n float64) {
+		fmt.Sscanf(text[strings.Index(text, tag)+len(tag):], "%f", &n)
+		return n
+	}
+	rec, err := b.stream.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rec.Close()
+	if err := rec.SetTracks(archivetest.Tracks()); err != nil {
+		t.Fatal(err)
+	}
+	at, last := archivetest.Epoch(), 0.0
+	for _, gop := range []int{1, 1, 5, 1, 1, 7, 1, 1, 1, 1} {
+		for f := range gop * 10 {
+			at = at.Add(100 * time.Millisecond)
+			dts := media.ToTicks(at.UnixNano(), 90000)
+			err := rec.Write(&media.Sample{Track: 1, DTS: dts, Key: f == 0, Data: []byte("frame"), Received: at})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		text, err := b.get(t, "1.m3u8")
+		if err != nil {
+			continue
+		}
+		target := number(text, "TARGETDURATION:")
+		if target < last {
+			t.Errorf("the target duration shrank from %g to %g", last, target)
+		}
+		last = target
+		if p := number(text, "PART-TARGET="); p != 0.3 {
+			t.Errorf("the part target is %g", p)
+		}
+	}
+	if last != 7 {
+		t.Errorf("the target duration is %g at the end, want 7", last)
+	}
+}
