@@ -1,12 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"os"
-
-	"weir/internal/auth"
-	"weir/internal/vfs"
-)
+import "fmt"
 
 type envCmd struct {
 	DataDir  string `name:"data-dir" env:"WEIR_DATA_DIR" default:"./weir-data" help:"Data directory of the server."`
@@ -20,7 +14,7 @@ func (envCmd) Help() string {
 
 // Run prints export lines.
 func (c envCmd) Run(io streams) error {
-	pair, err := auth.LoadRootKeys(vfs.OS{}, c.DataDir, os.Getenv)
+	pair, err := rootKeys(c.DataDir)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ import (
 // cli are the commands.
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
+	Video   videoCmd   `cmd:"" help:"Work with the video streams of a running server."`
+	Check   checkCmd   `cmd:"" help:"Check the recordings of a stopped server, or rebuild their index."`
 	Env     envCmd     `cmd:"" help:"Print the address and the root keys of a server on this machine as export lines for a shell."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -48,7 +50,8 @@ func run(ctx context.Context, stop func(), args []string, io streams) int {
 	parser, err := kong.New(&c,
 		kong.Name("weir"),
 		kong.Description("Self-hosted video and data streams."),
-		kong.UsageOnError(),
+		kong.ShortUsageOnError(),
+		kong.ValueFormatter(config.Help),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Resolvers(source),
 		kong.Writers(io.out, io.err),

@@ -5,12 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,95 +21,66 @@ import (
 	ingestrtsp "weir/ingest/rtsp"
 	"weir/ingest/source"
 	"weir/internal/auth"
-	"weir/internal/clock"
 	"weir/internal/config"
 	"weir/internal/egress"
 	"weir/internal/live"
-	"weir/internal/meta"
-	"weir/internal/objects"
 	"weir/internal/rtspserver"
 	"weir/internal/server"
-	"weir/internal/vfs"
 	"weir/playback"
 	"weir/playback/routes"
 	"weir/playback/rtspplay"
+	"weir/web"
 )
 
 // node is a running server: every part, in the order in which they stand on
 // each other. close takes them down in the reverse order.
 type node struct {
-	settings  *config.Settings
-	log       *slog.Logger
-	clock     clock.Clock
-	disk      vfs.FS
-	registry  *prometheus.Registry
-	keys      auth.KeyPair
-	keyring   *auth.Keyring
-	storeName string
-	store     objects.Store
-	meta      *meta.Pebble
-	archive   *archive.Archive
-	catalogue *catalogue.Catalogue
-	hub       *live.Hub
-	sources   *source.Supervisor
-	verifier  *auth.Verifier
-	server    *server.Server
-	rtsp      *rtspserver.Server
-	tls       *tls.Config
+	storage
+	registry *prometheus.Registry
+	hub      *live.Hub
+	sources  *source.Supervisor
+	verifier *auth.Verifier
+	server   *server.Server
+	rtsp     *rtspserver.Server
+	tls      *tls.Config
 
-	failed  chan error // what ends the process
-	ctx     context.Context
-	cancel  context.CancelFunc
-	wg      sync.WaitGroup
-	closers []closer
-}
-
-// closer takes one part down.
-type closer struct {
-	name  string
-	close func() error
+	failed chan error // what ends the process
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
 }
 
 // openNode builds and starts everything. On an error what was started is
 // taken down again.
 func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node, error) {
-	n := &node{settings: s, log: log, clock: clock.System{}, disk: vfs.OS{}, failed: make(chan error, 8)}
+	n := &node{failed: make(chan error, 8)}
+	n.storage = newStorage(s, log, n.fail)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	for _, step := range []struct {
-		name string
-		open func(context.Context) error
-	}{
+	err := openSteps(ctx, []step{
 		{"data directory", n.openData},
 		{"keys", n.openKeys},
 		{"store", n.openStore},
 		{"metadata", n.openMeta},
 		{"archive", n.openArchive},
 		{"catalogue", n.openCatalogue},
+		{"live streams", n.openLive},
 		{"sources", n.openSources},
 		{"HTTP", n.openHTTP},
 		{"RTSP", n.openRTSP},
 		{"listeners", n.start},
-	} {
-		if err := step.open(ctx); err != nil {
-			return nil, errors.Join(fmt.Errorf("open %s: %w", step.name, err), n.close())
-		}
+	})
+	if err != nil {
+		return nil, errors.Join(err, n.close())
 	}
 	return n, nil
 }
 
-func (n *node) onClose(name string, f func() error) { n.closers = append(n.closers, closer{name, f}) }
-
 // close takes everything down and reports what failed.
 func (n *node) close() error {
 	n.cancel()
-	var errs []error
-	for i := len(n.closers) - 1; i >= 0; i-- {
-		if err := n.closers[i].close(); err != nil {
-			errs = append(errs, fmt.Errorf("close %s: %w", n.closers[i].name, err))
-		}
-	}
+	err := n.storage.close()
 	n.wg.Wait()
-	return errors.Join(errs...)
+	return err
 }
 
 // fail ends the process for a reason.
@@ -122,80 +91,8 @@ func (n *node) fail(err error) {
 	}
 }
 
-// openData makes and locks the data directory.
-func (n *node) openData(context.Context) error {
-	if err := n.disk.MkdirAll(n.settings.DataDir); err != nil {
-		return err
-	}
-	lock, err := n.disk.Lock(filepath.Join(n.settings.DataDir, "lock"))
-	if errors.Is(err, vfs.ErrLocked) {
-		return fmt.Errorf("%s is used by another weir process; stop it, or choose another --data-dir", n.settings.DataDir)
-	}
-	if err != nil {
-		return err
-	}
-	n.onClose("lock", lock.Close)
-	return nil
-}
-
-func (n *node) openKeys(context.Context) error {
-	var err error
-	if n.keys, err = auth.LoadRootKeys(n.disk, n.settings.DataDir, os.Getenv); err != nil {
-		return err
-	}
-	n.keyring, err = auth.OpenKeyring(n.disk, n.settings.DataDir)
-	return err
-}
-
-func (n *node) openStore(ctx context.Context) error {
-	address, err := n.settings.StoreAddress()
-	if err != nil {
-		return err
-	}
-	access := objects.AccessFromEnvironment(n.disk)
-	access.CreateBucket = n.settings.StoreCreate
-	n.storeName = address
-	n.store, err = objects.Open(ctx, address, access)
-	if c, ok := n.store.(io.Closer); ok && err == nil {
-		n.onClose("store", c.Close)
-	}
-	return err
-}
-
-func (n *node) openMeta(context.Context) error {
-	var err error
-	if n.meta, err = meta.Open(filepath.Join(n.settings.DataDir, "meta"), n.log); err != nil {
-		return err
-	}
-	n.onClose("metadata", n.meta.Close)
-	return nil
-}
-
-func (n *node) openArchive(ctx context.Context) error {
-	var err error
-	n.archive, err = archive.Open(ctx, archive.Options{
-		FS: n.disk, Dir: filepath.Join(n.settings.DataDir, "spool"), Store: n.store, Meta: n.meta,
-		Clock: n.clock, Log: n.log, Fatal: n.fail, LowWater: int64(n.settings.DiskLowWater),
-	})
-	if err != nil {
-		return err
-	}
-	n.onClose("archive", n.archive.Close)
-	return nil
-}
-
-func (n *node) openCatalogue(context.Context) error {
-	var err error
-	n.catalogue, err = catalogue.Open(catalogue.Options{
-		Meta: n.meta, Store: n.store, Archive: n.archive, Sealer: n.keyring, Clock: n.clock, Log: n.log,
-		Defaults: catalogue.Defaults{
-			Retention: catalogue.Retention{Hours: n.settings.Retention.Std().Hours(), Bytes: int64(n.settings.RetainBytes)},
-			Fragment:  n.settings.FragmentTime.Std(), Chunk: n.settings.ChunkTime.Std(), MaxStreams: n.settings.MaxStreams,
-		},
-	})
-	if err != nil {
-		return err
-	}
+// openLive joins the live streams to the recorders.
+func (n *node) openLive(context.Context) error {
 	n.hub = live.NewHub(live.Options{Clock: n.clock})
 	recorders := ingest.NewRecorders(n.hub, n.archive, n.log)
 	n.onClose("recorders", func() error { recorders.Close(); return nil })
@@ -256,6 +153,8 @@ func (n *node) openHTTP(context.Context) error {
 	play.Register(n.server)
 	n.catalogue.Listen(play)
 	n.registerSession()
+	n.server.Public("GET /v1/openapi.json", http.HandlerFunc(serveOpenAPI))
+	web.Register(n.server)
 	n.server.AddCheck("store", func(context.Context) error { _, err := n.archive.Backlog(); return err })
 	return nil
 }

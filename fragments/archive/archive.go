@@ -60,6 +60,9 @@ var (
 	ErrRecording = errors.New("stream is being recorded already")
 	// ErrDamaged marks media that does not read as written.
 	ErrDamaged = errors.New("damaged media")
+	// ErrDiskFull means that the disk is so low that nothing is recorded any
+	// more, and there is nothing left to delete.
+	ErrDiskFull = errors.New("the disk is full and there is nothing left to delete; free some space")
 	// ErrClosed means that the archive was closed.
 	ErrClosed = errors.New("archive is closed")
 )
@@ -96,6 +99,9 @@ type Options struct {
 	LowWater int64
 	// TrimAfter is how long a spool file outlives its upload; 0 means 60 s.
 	TrimAfter time.Duration
+	// Passive opens the archive for Check and Rebuild: it recovers the spool,
+	// and then neither uploads nor deletes by itself.
+	Passive bool
 }
 
 // Durations and numbers of the background work.
@@ -159,6 +165,9 @@ func Open(ctx context.Context, opts Options) (*Archive, error) {
 	if err := a.recoverSpool(ctx); err != nil {
 		a.stop()
 		return nil, fmt.Errorf("recover spool %s: %w", opts.Dir, err)
+	}
+	if opts.Passive {
+		return a, nil
 	}
 	for range uploadWorkers {
 		a.wg.Go(a.up.work)

@@ -193,6 +193,13 @@ func (a *Archive) lowWater(total int64) int64 {
 	return min(total/20, maxLowWater)
 }
 
+// full tells whether free space is below half of the low-water mark: there
+// recording stops, so that the metadata never meets a full disk.
+func (a *Archive) full() bool {
+	u, err := a.opts.FS.Usage(a.opts.Dir)
+	return err == nil && u.Free < a.lowWater(u.Total)/2
+}
+
 // keepFree deletes the oldest chunks of all streams while the disk is low:
 // first what only the local disk would gain from, in order of age.
 func (a *Archive) keepFree(ctx context.Context) {

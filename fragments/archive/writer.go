@@ -37,6 +37,12 @@ func (s *Stream) persist(f *fragments.Fragment, runs [][]byte, format fragments.
 	if err := s.a.usable(); err != nil {
 		return nil, err
 	}
+	if s.a.full() {
+		s.a.emergency()
+		if s.a.full() {
+			return nil, ErrDiskFull
+		}
+	}
 	c := s.openFor(f, format)
 	if c == nil {
 		if err := s.sealLocked(); err != nil {

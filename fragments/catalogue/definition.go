@@ -23,7 +23,8 @@ type Definition struct {
 	Container       string  `json:"container"`
 	FragmentSeconds float64 `json:"fragmentSeconds"`
 	ChunkSeconds    float64 `json:"chunkSeconds"`
-	// Record false makes the stream live only.
+	// Record false makes the stream live only: a few minutes are kept, so that
+	// players can join and rewind a little.
 	Record bool `json:"record"`
 	// Takeover lets a new producer replace the present one.
 	Takeover bool `json:"takeover"`
@@ -65,6 +66,13 @@ const (
 	MaxRetention    = 10 * 365 * 24 // hours
 	MaxChunkSeconds = 600
 	MinChunkSeconds = 2
+)
+
+// What a stream that is not recorded keeps, as Kinesis Video Streams does
+// without retention.
+const (
+	liveFor   = 5 * time.Minute
+	liveBytes = 200 << 20
 )
 
 // Transports are the values of Source.Transport.
@@ -177,11 +185,15 @@ func (s *Source) normalize() error {
 // Policy is what the archive does with the stream.
 func (d *Definition) Policy() archive.Policy {
 	format, _ := fragments.ParseFormat(d.Container)
-	return archive.Policy{
+	p := archive.Policy{
 		Format:    format,
 		Fragment:  time.Duration(d.FragmentSeconds * float64(time.Second)),
 		Chunk:     time.Duration(d.ChunkSeconds * float64(time.Second)),
 		KeepFor:   time.Duration(d.Retention.Hours * float64(time.Hour)),
 		KeepBytes: d.Retention.Bytes,
 	}
+	if !d.Record {
+		p.KeepFor, p.KeepBytes = liveFor, liveBytes
+	}
+	return p
 }

@@ -53,7 +53,7 @@ func code(text string) string {
 // kong.ValueFormatter: the help, the variable of the environment, default and example.
 func Help(value *kong.Value) string {
 	text := kong.DefaultHelpValueFormatter(value)
-	if value.HasDefault && value.Tag.PlaceHolder != "" && !value.IsBool() {
+	if value.HasDefault && value.Default != "" && value.Tag.PlaceHolder != "" && !value.IsBool() {
 		text = strings.TrimSuffix(text, ".") + ". Default: " + value.Default
 	}
 	if example := value.Tag.Get("example"); example != "" {

@@ -55,6 +55,7 @@ type Source struct {
 	file   string
 	values map[string]string
 	env    map[string]bool
+	names  map[string]string // variables of the settings
 }
 
 var _ kong.Resolver = (*Source)(nil)
@@ -62,7 +63,10 @@ var _ kong.Resolver = (*Source)(nil)
 // NewSource reads the settings file that the arguments or the environment
 // name, and refuses unknown names in both. Environ is that of os.Environ.
 func NewSource(args, environ []string) (*Source, error) {
-	s := &Source{values: map[string]string{}, env: map[string]bool{}}
+	s := &Source{values: map[string]string{}, env: map[string]bool{}, names: map[string]string{}}
+	for _, f := range Fields() {
+		s.names[f.Name] = f.Env
+	}
 	if err := s.readEnvironment(environ); err != nil {
 		return nil, err
 	}
@@ -196,10 +200,11 @@ func nodeText(n *yaml.Node) (string, error) {
 func (s *Source) Validate(*kong.Application) error { return nil }
 
 // Resolve gives the value of a flag that was not on the command line, unless
-// the environment has it.
+// the environment has it. A flag that only bears the name of a setting, which
+// its variable tells, is left alone.
 func (s *Source) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	text, ok := s.values[flag.Name]
-	if !ok {
+	if !ok || !slices.Contains(flag.Envs, s.names[flag.Name]) {
 		return nil, nil
 	}
 	for _, name := range flag.Envs {

@@ -1,0 +1,170 @@
+import Hls, { ErrorTypes, Events, type ErrorData, type HlsConfig } from "hls.js";
+import { streamPath, windowQuery } from "../api/client";
+import { problemIn } from "./problem";
+
+/** What is played: the live edge, or recordings from an instant on. */
+export type Mode = { kind: "live" } | { kind: "recorded"; start: Date };
+
+export interface Listener {
+  /** What is played has changed. */
+  onMode: (mode: Mode) => void;
+  /** Something keeps the media from playing, in words; "" when it is over. */
+  onProblem: (problem: string) => void;
+}
+
+/**
+ * How much of the past one playlist covers. What is older than this is played
+ * in pieces of it, one after the other; what is newer runs on to live.
+ */
+const reach = 2 * 3600 * 1000;
+
+/** How long to wait before the live edge is tried again, in ms. */
+const retryAfter = 2000;
+
+/** A second media error within this many ms is not recovered from. */
+const recoverPause = 5000;
+
+const common: Partial<HlsConfig> = {
+  // The segments are MP4 already: a worker would have nothing to convert, and
+  // would need a script address that the page's policy does not allow.
+  enableWorker: false,
+  backBufferLength: 60,
+};
+
+/** Plays one stream in a video element, live or from any instant. */
+export class Playback {
+  private hls: Hls | undefined;
+  private mode: Mode = { kind: "live" };
+  private pieceEnd: Date | undefined;
+  private retry = 0;
+  private recovered = -Infinity;
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly name: string,
+    private readonly listener: Listener,
+  ) {
+    video.addEventListener("ended", this.onEnded);
+  }
+
+  /** Plays the live edge. */
+  live(): void {
+    this.mode = { kind: "live" };
+    this.pieceEnd = undefined;
+    this.video.playbackRate = 1;
+    this.open("", { lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.25 });
+  }
+
+  /** Plays what was recorded from an instant on. */
+  from(start: Date): void {
+    if (Date.now() - start.getTime() < 1000) {
+      this.live();
+      return;
+    }
+    if (this.seekWithin(start)) return;
+    const end = new Date(start.getTime() + reach);
+    this.pieceEnd = end.getTime() < Date.now() ? end : undefined;
+    this.mode = { kind: "recorded", start };
+    this.open(windowQuery(start, this.pieceEnd), { lowLatencyMode: false });
+  }
+
+  /** Moves by some seconds; beyond the live edge lies live. */
+  skip(seconds: number): void {
+    const at = this.position();
+    if (at) this.from(new Date(at.getTime() + seconds * 1000));
+  }
+
+  /** The instant that is on screen. */
+  position(): Date | undefined {
+    if (this.hls) return this.hls.playingDate ?? undefined;
+    const start = (this.video as { getStartDate?: () => Date }).getStartDate?.();
+    if (!start || Number.isNaN(start.getTime())) return undefined;
+    return new Date(start.getTime() + this.video.currentTime * 1000);
+  }
+
+  destroy(): void {
+    this.video.removeEventListener("ended", this.onEnded);
+    this.close();
+  }
+
+  private close(): void {
+    window.clearTimeout(this.retry);
+    this.hls?.destroy();
+    this.hls = undefined;
+  }
+
+  private open(query: string, config: Partial<HlsConfig>): void {
+    this.close();
+    this.listener.onMode(this.mode);
+    this.listener.onProblem("");
+    const address = streamPath(this.name, "/hls/index.m3u8") + query;
+    if (!Hls.isSupported()) {
+      this.openNative(address);
+      return;
+    }
+    const hls = new Hls({ ...common, ...config });
+    this.hls = hls;
+    hls.on(Events.ERROR, (_, data) => this.onError(hls, data));
+    hls.on(Events.FRAG_BUFFERED, () => this.listener.onProblem(""));
+    hls.loadSource(address);
+    hls.attachMedia(this.video);
+    hls.once(Events.MANIFEST_PARSED, () => this.start());
+  }
+
+  /** Uses the browser's own player, where there are no media source extensions. */
+  private openNative(address: string): void {
+    if (this.video.canPlayType("application/vnd.apple.mpegurl") === "") {
+      this.listener.onProblem("This browser can play neither HLS nor media source extensions.");
+      return;
+    }
+    this.video.src = address;
+    this.start();
+  }
+
+  private start(): void {
+    // A browser may refuse to start by itself; the play button then does it.
+    this.video.play().catch(() => undefined);
+  }
+
+  /** Seeks in what is loaded already, where the instant lies in it. */
+  private seekWithin(at: Date): boolean {
+    if (this.mode.kind === "live" || !this.hls) return false;
+    const level = this.hls.levels[Math.max(this.hls.currentLevel, 0)];
+    for (const fragment of level?.details?.fragments ?? []) {
+      if (fragment.programDateTime === null) continue;
+      const offset = (at.getTime() - fragment.programDateTime) / 1000;
+      if (offset < 0 || offset >= fragment.duration) continue;
+      this.video.currentTime = fragment.start + offset;
+      this.start();
+      return true;
+    }
+    return false;
+  }
+
+  private readonly onEnded = (): void => {
+    const next = this.pieceEnd;
+    if (next) this.from(next);
+    else this.live();
+  };
+
+  private onError(hls: Hls, data: ErrorData): void {
+    if (!data.fatal || this.hls !== hls) return;
+    if (data.type === ErrorTypes.MEDIA_ERROR && performance.now() - this.recovered > recoverPause) {
+      this.recovered = performance.now();
+      hls.recoverMediaError();
+      return;
+    }
+    const problem = problemIn(data, this.mode.kind === "live");
+    this.listener.onProblem(problem.text);
+    this.close();
+    if (problem.passing) {
+      this.retry = window.setTimeout(() => this.again(), retryAfter);
+    }
+  }
+
+  private again(): void {
+    const mode = this.mode;
+    if (mode.kind === "live") this.live();
+    else this.from(mode.start);
+  }
+}
