@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"weir/internal/auth"
 )
 
 // Error is an error as clients of the native API see it:
@@ -56,9 +58,15 @@ func tooLarge(limit int64) *Error {
 	return &Error{Status: http.StatusRequestEntityTooLarge, Code: "too_large", Message: fmt.Sprintf("the body is over the limit of %d bytes", limit)}
 }
 
-// WriteError answers with err. An error that is not an *Error is a failure of
-// ours: its text stays in the log, to which the caller has written it.
+// WriteError answers with err, be it an *Error or a refusal of package auth.
+// Any other error is a failure of ours: its text stays in the log, to which
+// the caller has written it.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	var refusal *auth.Error
+	if errors.As(err, &refusal) {
+		refuse(w, r, refusal)
+		return
+	}
 	var known *Error
 	if !errors.As(err, &known) {
 		known = internalError()

@@ -48,7 +48,11 @@ func (p *Playlist) appendPages(b []byte, prev *fragments.Fragment, pages []*page
 }
 
 // rewind renders the playlist from start to live: recorded pages, then the
-// live edge. It grows, and nothing leaves it.
+// whole segments of the live edge. It grows, and nothing leaves it.
+//
+// It lists no parts: who starts in the past gains nothing from low latency,
+// and shaka-player 5 fails on a playlist of type EVENT that ends in a segment
+// of which only parts are there.
 func (h *Player) rewind(ctx context.Context, l *liveStream, fm form, start time.Time, skip bool) (rendered, error) {
 	l.mu.Lock()
 	w, err := l.window()
@@ -61,7 +65,7 @@ func (h *Player) rewind(ctx context.Context, l *liveStream, fm form, start time.
 	if err != nil {
 		return rendered{}, err
 	}
-	segs = after(segs, start)
+	segs = after(whole(segs), start, w.edge.Recording)
 	end := h.clock.Now()
 	for i := range w.fragments {
 		if f := &w.fragments[i]; len(segs) > 0 && f.Number == segs[0].Number {
@@ -90,7 +94,6 @@ func (h *Player) rewind(ctx context.Context, l *liveStream, fm form, start time.
 	if skip {
 		p.Skip = rewindSkip(p, pages, segs)
 	}
-	l.edgeTags(p, &w, at)
 	return rendered{edge: w.edge.Changed, body: p.appendRewind(pages, segs), tip: at}, nil
 }
 
@@ -109,7 +112,7 @@ func (p *Playlist) appendRewind(pages []*page, segs []Segment) []byte {
 	b, last = p.appendPages(b, last, pages)
 	if last != nil {
 		init = last.Init
-		if len(segs) > 0 && !segs[0].Open && segs[0].Start.UnixNano()-last.End() > int64(fragments.MaxJoinGap) {
+		if len(segs) > 0 && segs[0].Start.UnixNano()-last.End() > int64(fragments.MaxJoinGap) {
 			segs[0].Discontinuity = true
 		}
 	}
@@ -134,9 +137,22 @@ func rewindSkip(p *Playlist, pages []*page, segs []Segment) int {
 	return n + edge
 }
 
-// after keeps the segments that end behind start.
-func after(segs []Segment, start time.Time) []Segment {
-	for len(segs) > 0 && !segs[0].Open && !segs[0].Start.Add(segs[0].Duration).After(start) {
+// whole drops the segment that is still growing.
+func whole(segs []Segment) []Segment {
+	if n := len(segs); n > 0 && segs[n-1].Open {
+		return segs[:n-1]
+	}
+	return segs
+}
+
+// after keeps the segments that end behind start. While a stream is recorded
+// it keeps the last one at least, as an empty playlist is none.
+func after(segs []Segment, start time.Time, recording bool) []Segment {
+	least := 0
+	if recording {
+		least = 1
+	}
+	for len(segs) > least && !segs[0].Start.Add(segs[0].Duration).After(start) {
 		segs = segs[1:]
 	}
 	return segs

@@ -61,10 +61,11 @@ const players = {
       await player.load(url);
       begin(rate);
     } catch (error) {
-      fail(`shaka: ${error.code} ${error.data} ${error.message}`);
+      fail(`shaka: ${error.code} ${error.data} ${error.stack ?? error}`);
     }
   },
   native({ url, rate }) {
+    video.crossOrigin = "anonymous"; // Weir lets no other site take media without asking
     video.src = url;
     begin(rate);
   },
