@@ -28,6 +28,7 @@ import (
 	"weir/internal/server"
 	"weir/playback"
 	"weir/playback/routes"
+	"weir/playback/rtspplay"
 	"weir/web"
 )
 
@@ -190,7 +191,9 @@ func (n *node) openRTSP(context.Context) error {
 		return err
 	}
 	publish := &ingestrtsp.Handler{Catalogue: publishers{n.catalogue, n.archive}, Hub: n.hub, Clock: n.clock, Log: n.log}
-	n.rtsp.Register(publish, nil)
+	play := &rtspplay.Handler{Find: players{n.catalogue, n.archive, n.hub}.find, Clock: n.clock, Log: n.log}
+	n.onClose("RTSP players", func() error { play.Close(); return nil })
+	n.rtsp.Register(publish, play)
 	return nil
 }
 
