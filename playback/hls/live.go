@@ -280,10 +280,13 @@ func (l *liveStream) renderWindow(p *Playlist, w *window, segs []Segment, at tip
 // edgeTags sets what a playlist says of the live edge: part target, preload
 // hint and rendition reports.
 func (l *liveStream) edgeTags(p *Playlist, w *window, at tip) {
-	if p.form.ts() || !w.edge.Recording {
+	if p.form.ts() {
 		return
 	}
-	p.PartTarget = l.s.Policy().Part
+	p.PartTarget = l.s.Policy().Part // also while no producer is there: players want it to stay
+	if !w.edge.Recording {
+		return
+	}
 	p.Hint = partURI(at.msn, p.form.track, at.part)
 	last := w.fragments[len(w.fragments)-1]
 	tracks, err := l.s.Tracks(last.Init)

@@ -53,7 +53,9 @@ const players = {
     const player = new shaka.Player();
     state.player = player;
     player.configure({ streaming: { lowLatencyMode: true } });
-    player.addEventListener("error", (e) => fail(`shaka: ${e.detail.code} ${e.detail.data}`));
+    player.addEventListener("error", (e) =>
+      fail(`shaka: ${e.detail.code} ${e.detail.data} ${e.detail.stack}`),
+    );
     state.behind = () =>
       player.isLive() ? (Date.now() - player.getPlayheadTimeAsDate()?.getTime()) / 1000 : undefined;
     try {
