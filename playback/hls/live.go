@@ -317,7 +317,10 @@ func (p *Playlist) appendEdge(b []byte, prevInit uint32, segs []Segment) []byte 
 	}
 	for i := range segs {
 		s := segs[i]
-		if i < whole-partSegments || p.PartTarget == 0 {
+		// Without a hint there is no edge, and parts would be in the way: to
+		// hls.js they announce the next segment, which must not turn out to
+		// begin with a discontinuity when the producer comes back.
+		if i < whole-partSegments || p.Hint == "" {
 			s.Parts = nil
 		}
 		if s.Open && len(s.Parts) == 0 {
