@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"sync"
 
@@ -151,6 +152,7 @@ func (n *node) openHTTP(context.Context) error {
 	play.Register(n.server)
 	n.catalogue.Listen(play)
 	n.registerSession()
+	n.server.Public("GET /v1/openapi.json", http.HandlerFunc(serveOpenAPI))
 	web.Register(n.server)
 	n.server.AddCheck("store", func(context.Context) error { _, err := n.archive.Backlog(); return err })
 	return nil

@@ -182,8 +182,14 @@ func hlsSame(t *testing.T, w *testkit.Weir, stream, source string) {
 		if err := json.Unmarshal(body, &answer); err != nil {
 			t.Fatal(err)
 		}
-		if n := len(ingesttest.Packets(t, answer.URL, "v:0")); n != want {
-			t.Errorf("%s plays %d pictures, want %d", format, n, want)
+		addresses := []string{answer.URL}
+		if format == "hls" {
+			addresses = append(addresses, answer.URL+"&container=ts")
+		}
+		for _, a := range addresses {
+			if n := len(ingesttest.Packets(t, a, "v:0")); n != want {
+				t.Errorf("%s plays %d pictures, want %d: %s", format, n, want, a)
+			}
 		}
 	}
 }

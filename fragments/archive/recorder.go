@@ -77,7 +77,7 @@ func (r *Recorder) Close() error {
 // Opened numbers a new fragment. It implements fragments.Sink.
 func (r *Recorder) Opened(f *fragments.Fragment) {
 	r.last = r.last.Next(r.s.a.opts.Clock.Now())
-	f.Number, f.Seq = r.last, r.seq
+	f.Number, f.Seq, f.Chunk.Format = r.last, r.seq, r.format
 	r.seq++
 	r.s.edge.opened(f)
 }

@@ -96,7 +96,7 @@ func (a *API) put(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 		return
 	}
 	if d.Name != name {
-		server.WriteError(w, r, server.Invalid("name", "is %q in the body and %q in the address", d.Name, name))
+		server.WriteError(w, r, server.Invalid("name", "name is %q in the body and %q in the address", d.Name, name))
 		return
 	}
 	s, created, err := a.c.Put(r.Context(), d)
@@ -176,17 +176,17 @@ func (a *API) timelineRange(r *http.Request) (start, end time.Time, err error) {
 	q := r.URL.Query()
 	if v := q.Get("end"); v != "" {
 		if end, err = server.ParseTime(v); err != nil {
-			return start, end, server.Invalid("end", "%v", err)
+			return start, end, server.Invalid("end", "end %v", err)
 		}
 		start = end.Add(-24 * time.Hour)
 	}
 	if v := q.Get("start"); v != "" {
 		if start, err = server.ParseTime(v); err != nil {
-			return start, end, server.Invalid("start", "%v", err)
+			return start, end, server.Invalid("start", "start %v", err)
 		}
 	}
 	if d := end.Sub(start); d <= 0 || d > maxTimeline {
-		return start, end, server.Invalid("end", "must be later than start, by at most %d days", int(maxTimeline.Hours()/24))
+		return start, end, server.Invalid("end", "end must be later than start, by at most %d days", int(maxTimeline.Hours()/24))
 	}
 	return start, end, nil
 }
@@ -196,7 +196,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var field *FieldError
 	switch {
 	case errors.As(err, &field):
-		server.WriteError(w, r, server.Invalid(field.Field, "%s", field.Problem))
+		server.WriteError(w, r, server.Invalid(field.Field, "%v", field))
 	case errors.Is(err, ErrNotFound), errors.Is(err, archive.ErrNotFound):
 		server.WriteError(w, r, server.NotFound("%v", err))
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrExists), errors.Is(err, ErrTooMany):

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 
 	"weir/internal/auth"
 )
@@ -55,7 +56,12 @@ func (s *Server) Public(pattern string, h http.Handler, options ...RouteOption) 
 	s.register(pattern, options, h.ServeHTTP)
 }
 
+// Patterns lists what is registered, in order, so that a document of the API
+// can be held against it.
+func (s *Server) Patterns() []string { return slices.Clone(s.patterns) }
+
 func (s *Server) register(pattern string, options []RouteOption, h http.HandlerFunc) {
+	s.patterns = append(s.patterns, pattern)
 	route := &route{pattern: pattern, bodyLimit: defaultBodyLimit}
 	for _, o := range options {
 		o(route)

@@ -81,6 +81,7 @@ type Server struct {
 	draining chan struct{} // closed when the drain begins
 	drain    sync.Once
 
+	patterns  []string // registered, in order
 	listeners []net.Listener
 
 	mu     sync.Mutex // guards checks

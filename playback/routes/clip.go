@@ -22,7 +22,7 @@ func (p *Routes) clip(format clip.Format) func(http.ResponseWriter, *http.Reques
 			return err
 		}
 		if win.Start.IsZero() || win.End.IsZero() {
-			return server.Invalid("start", "and end are needed: a clip has both")
+			return server.Invalid("start", "start and end are needed: a clip has both")
 		}
 		items, err := clipItems(r.Context(), s, win)
 		if err != nil {

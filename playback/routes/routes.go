@@ -134,7 +134,7 @@ func (p *Routes) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &own):
 		server.WriteError(w, r, own)
 	case errors.As(err, &query):
-		server.WriteError(w, r, server.Invalid(query.Param, "%s", query.Problem))
+		server.WriteError(w, r, server.Invalid(query.Param, "%v", query))
 	case errors.Is(err, playback.ErrNotFound), errors.Is(err, archive.ErrNotFound), errors.Is(err, catalogue.ErrNotFound),
 		errors.Is(err, clip.ErrEmpty):
 		server.WriteError(w, r, server.NotFound("%v", err))

@@ -51,7 +51,7 @@ func (p *Routes) issue(w http.ResponseWriter, r *http.Request, id auth.Identity)
 	if req.Expires != "" {
 		var d config.Duration
 		if err := d.UnmarshalText([]byte(req.Expires)); err != nil {
-			server.WriteError(w, r, server.Invalid("expires", "must be a duration like 1h or 7d"))
+			server.WriteError(w, r, server.Invalid("expires", "expires must be a duration like 1h or 7d"))
 			return
 		}
 		life = d.Std()
@@ -87,7 +87,7 @@ func playbackAddress(name string, req urlRequest, win playback.Window, httpURL, 
 		path += "/dash/manifest.mpd"
 	case "clip":
 		if win.Start.IsZero() || win.End.IsZero() {
-			return nil, "", server.Invalid("start", "and end are needed: a clip has both")
+			return nil, "", server.Invalid("start", "start and end are needed: a clip has both")
 		}
 		path += "/clip.mp4"
 		if req.MKV {
@@ -96,11 +96,11 @@ func playbackAddress(name string, req urlRequest, win playback.Window, httpURL, 
 	case "rtsp":
 		base, path = rtspURL, "/"+url.PathEscape(name)
 	default:
-		return nil, "", server.Invalid("format", "must be hls, dash, clip or rtsp, not %.20q", req.Format)
+		return nil, "", server.Invalid("format", "format must be hls, dash, clip or rtsp, not %.20q", req.Format)
 	}
 	u, err := url.Parse(base + path)
 	if err != nil {
-		return nil, "", server.Invalid("format", "has no address here: %v", err)
+		return nil, "", server.Invalid("format", "format has no address here: %v", err)
 	}
 	q := url.Values{}
 	if !win.Start.IsZero() {

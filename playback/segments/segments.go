@@ -69,7 +69,7 @@ func Part(ctx context.Context, s *archive.Stream, f *archive.EdgeFragment, p fra
 		return nil, err
 	}
 	b, err := s.ReadPart(ctx, f, p)
-	if err != nil || s.Policy().Format == fragments.MP4 && (f.Chunk.Format == 0 || f.Chunk.Format == fragments.MP4) {
+	if err != nil || f.Chunk.Format == fragments.MP4 {
 		return b, err
 	}
 	t, err := find(s, f.Init, p.Track)
