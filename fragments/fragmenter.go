@@ -6,40 +6,6 @@ import (
 	"weir/internal/media"
 )
 
-// Part is a short piece of one track inside a fragment: what low-latency HLS
-// calls a partial segment. Parts of one track are the consecutive bytes of
-// its run.
-type Part struct {
-	Track    media.TrackID
-	Start    media.Ticks // presentation time of the first sample
-	Duration media.Ticks
-	Key      bool  // a player can start here
-	Pos      int64 // where it begins in the run, bytes
-	Data     []byte
-}
-
-// Encoder writes parts in the form in which the container stores them.
-type Encoder interface {
-	// AppendPart appends one part of one track to dst. durations[i] belongs to
-	// samples[i]; seq counts the parts of the stream.
-	AppendPart(dst []byte, seq uint32, track media.Track, samples []*media.Sample, durations []uint32) []byte
-}
-
-// Sink takes what the Fragmenter makes. Calls come in the goroutine that calls
-// the Fragmenter, in order of time.
-type Sink interface {
-	// Opened announces a fragment; its Number and Seq are given by the sink.
-	Opened(f *Fragment)
-	// Parted announces one more part of an opened fragment.
-	Parted(f *Fragment, p Part)
-	// Ended announces that a run of an opened fragment is complete; its
-	// position and checksum are not known yet.
-	Ended(f *Fragment, r Run)
-	// Closed hands over a whole fragment: f is complete but for positions and
-	// checksums, runs[i] are the bytes of f.Runs[i].
-	Closed(f *Fragment, runs [][]byte) error
-}
-
 // Cut holds the durations at which a Fragmenter cuts.
 type Cut struct {
 	Target time.Duration // fragments end at the first key frame after about this
@@ -100,23 +66,6 @@ type trackState struct {
 	lastLen int  // bytes of its last run: the room that the next one gets
 	at      int  // index into open of the fragment that takes the next sample
 	silent  bool // it made a fragment wait in vain: do not wait for it again
-}
-
-// building is a fragment that still grows.
-type building struct {
-	Fragment
-	cutAt int64 // ns: where the next fragment starts; 0 while not cut
-	runs  []buildingRun
-	bytes int64
-}
-
-type buildingRun struct {
-	run       Run
-	ended     bool
-	data      []byte
-	samples   []*media.Sample // of the part being gathered
-	durations []uint32
-	partDur   media.Ticks
 }
 
 // NewFragmenter starts a session with its tracks. The first fragment carries
@@ -270,23 +219,6 @@ func (g *Fragmenter) put(t *trackState, s *media.Sample, dur media.Ticks) {
 	if r.partDur >= limit {
 		g.part(b, r, t.track)
 	}
-}
-
-// broken tells whether s does not start where the part gathered so far ends,
-// so that it needs a part, and a decode time, of its own.
-func (r *buildingRun) broken(s *media.Sample) bool {
-	return len(r.samples) > 0 && r.samples[0].DTS+r.partDur != s.DTS
-}
-
-// run finds the run of a track in b, or begins it with s.
-func (b *building) run(id media.TrackID, s *media.Sample) *buildingRun {
-	for i := range b.runs {
-		if b.runs[i].run.Track == id {
-			return &b.runs[i]
-		}
-	}
-	b.runs = append(b.runs, buildingRun{run: Run{Track: id, DTS: s.DTS, Offset: s.Offset}})
-	return &b.runs[len(b.runs)-1]
 }
 
 // part encodes what was gathered of a run.

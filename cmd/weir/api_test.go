@@ -98,25 +98,7 @@ func TestAPIRefusals(t *testing.T) {
 		b, _ := json.Marshal(c.body)
 		fmt.Fprintf(&out, "%s %.80s %.120s\n\t%d %s\n", c.method, c.path, b, status, bytes.TrimSpace(body))
 	}
-	compare(t, "refusals.txt", out.String())
-}
-
-// compare compares with testdata/name, and rewrites it where REWRITE is set.
-func compare(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if os.Getenv("REWRITE") != "" {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; REWRITE=1 rewrites it. Got:\n%s", name, got)
-	}
+	testkit.Golden(t, "refusals.txt", out.String())
 }
 
 // TestCredentials checks who gets in: nobody without credentials, a token only

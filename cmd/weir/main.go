@@ -86,7 +86,8 @@ type stopSignals func()
 func failed(io streams, err error) int {
 	fmt.Fprintln(io.err, "weir:", err)
 	var usage *usageError
-	if errors.As(err, &usage) {
+	var parse *kong.ParseError
+	if errors.As(err, &usage) || errors.As(err, &parse) {
 		return 2
 	}
 	return 1

@@ -97,6 +97,7 @@ func (n *node) openLive(context.Context) error {
 	recorders := ingest.NewRecorders(n.hub, n.archive, n.log)
 	n.onClose("recorders", func() error { recorders.Close(); return nil })
 	n.catalogue.Listen(recorders)
+	n.wg.Go(func() { n.catalogue.KeepDescribed(n.ctx) })
 	n.wg.Go(func() {
 		if err := n.catalogue.FinishDeletions(n.ctx); err != nil && n.ctx.Err() == nil {
 			n.log.Error("finish deletions", "err", err)
@@ -155,7 +156,7 @@ func (n *node) openHTTP(context.Context) error {
 	n.registerSession()
 	n.server.Public("GET /v1/openapi.json", http.HandlerFunc(serveOpenAPI))
 	web.Register(n.server)
-	n.server.AddCheck("store", func(context.Context) error { _, err := n.archive.Backlog(); return err })
+	n.server.AddCheck("store", n.storeReady)
 	return nil
 }
 

@@ -10,8 +10,8 @@
 //
 // Media times are producer time since the epoch. A dynamic manifest says so
 // with availabilityStartTime 1970-01-01; a static one moves its first segment
-// to 0 by presentationTimeOffset. A change of the tracks starts a new period;
-// a gap is a jump in the segment timeline.
+// to 0 by presentationTimeOffset. A change of the tracks or a gap starts a new
+// period; a static manifest leaves gaps out.
 package dash
 
 import (

@@ -3,8 +3,6 @@ package dash_test
 import (
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,6 +11,7 @@ import (
 	"weir/fragments"
 	"weir/fragments/archive"
 	"weir/fragments/archive/archivetest"
+	"weir/internal/testkit"
 	"weir/internal/vfs"
 	"weir/playback/dash"
 )
@@ -60,19 +59,7 @@ func TestManifests(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		path := filepath.Join("testdata", c.name)
-		if os.Getenv("REWRITE") != "" {
-			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got != string(want) {
-			t.Errorf("%s differs; REWRITE=1 rewrites it. Got:\n%s", c.name, got)
-		}
+		testkit.Golden(t, c.name, got)
 		segmentsAnswer(t, p, s, got)
 	}
 	if _, err := fetch(p, s, "seg/1/12345.m4s"); err == nil {

@@ -29,9 +29,7 @@ func (m *manifest) append(b []byte) ([]byte, error) {
 	longest := m.longest()
 	if m.static {
 		last := &m.periods[len(m.periods)-1]
-		f := &last.fragments[len(last.fragments)-1]
-		total := time.Duration(f.End()-last.offset) + last.start
-		b = fmt.Appendf(b, ` type="static" mediaPresentationDuration="%s"`, duration(total))
+		b = fmt.Appendf(b, ` type="static" mediaPresentationDuration="%s"`, duration(last.end()))
 	} else {
 		first := &m.periods[0].fragments[0]
 		depth := m.now.Sub(time.Unix(0, first.Start))

@@ -10,7 +10,7 @@ import (
 	"weir/playback/segments"
 )
 
-// period is a stretch of fragments with the same tracks.
+// period is a stretch of fragments with the same tracks and no gap.
 type period struct {
 	init      uint32
 	seq       uint64        // ordinal of its first fragment, which names it
@@ -31,20 +31,24 @@ type periodStart struct {
 // maxPeriodStarts bounds what is remembered of one stream.
 const maxPeriodStarts = 64
 
-// divide cuts fragments into periods at changes of their tracks.
+// divide cuts fragments into periods at changes of their tracks and at gaps:
+// dash.js 5 does not get over a jump inside a segment timeline. In a static
+// manifest nothing is shown for a gap, as in HLS: the next period follows at
+// once.
 func (p *Player) divide(s *archive.Stream, fs []fragments.Fragment, static bool) ([]period, error) {
 	var out []period
 	for i := range fs {
 		f := &fs[i]
-		if n := len(out); n == 0 || out[n-1].init != f.Init {
+		if n := len(out); n == 0 || out[n-1].init != f.Init || !f.Follows(&fs[i-1]) {
 			tracks, err := s.Tracks(f.Init)
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, period{
-				init: f.Init, seq: f.Seq, tracks: segments.PlayableTracks(tracks),
-				start: time.Duration(millis(f.Start) - millis(fs[0].Start)), offset: millis(f.Start),
-			})
+			next := period{init: f.Init, seq: f.Seq, tracks: segments.PlayableTracks(tracks), offset: millis(f.Start)}
+			if n > 0 {
+				next.start = out[n-1].end()
+			}
+			out = append(out, next)
 		}
 		last := &out[len(out)-1]
 		last.fragments = append(last.fragments, *f)
@@ -53,6 +57,12 @@ func (p *Player) divide(s *archive.Stream, fs []fragments.Fragment, static bool)
 		p.anchor(s.ID(), out)
 	}
 	return out, nil
+}
+
+// end is where the period ends on the presentation timeline.
+func (p *period) end() time.Duration {
+	last := &p.fragments[len(p.fragments)-1]
+	return p.start + time.Duration(millis(last.End())-p.offset)
 }
 
 // millis cuts a time to the milliseconds that a manifest's durations have, so

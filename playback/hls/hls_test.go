@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,6 +13,7 @@ import (
 	"weir/fragments/archive"
 	"weir/fragments/archive/archivetest"
 	"weir/internal/media"
+	"weir/internal/testkit"
 	"weir/internal/vfs"
 	"weir/playback/hls"
 )
@@ -68,24 +67,6 @@ func (b *bench) get(t *testing.T, address string) (string, error) {
 	return w.Body.String(), err
 }
 
-// golden compares with testdata/name, and rewrites it where REWRITE is set.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if os.Getenv("REWRITE") != "" {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; REWRITE=1 rewrites it. Got:\n%s", name, got)
-	}
-}
-
 // window writes a range relative to the epoch of the tests.
 func window(from, to time.Duration) string {
 	q := "?start=" + archivetest.Epoch().Add(from).Format(time.RFC3339Nano)
@@ -117,7 +98,7 @@ func TestPlaylists(t *testing.T) {
 			if err != nil {
 				got = "error: " + err.Error() + "\n"
 			}
-			golden(t, c.name, got)
+			testkit.Golden(t, c.name, got)
 		})
 	}
 }
@@ -215,7 +196,7 @@ func TestBadRequests(t *testing.T) {
 		_, err := b.get(t, address)
 		fmt.Fprintf(&out, "%s\n\t%v\n", address, err)
 	}
-	golden(t, "bad-requests.txt", out.String())
+	testkit.Golden(t, "bad-requests.txt", out.String())
 }
 
 // TestTargetNeverShrinks keeps the part target and lets the target duration

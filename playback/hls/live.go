@@ -280,10 +280,13 @@ func (l *liveStream) renderWindow(p *Playlist, w *window, segs []Segment, at tip
 // edgeTags sets what a playlist says of the live edge: part target, preload
 // hint and rendition reports.
 func (l *liveStream) edgeTags(p *Playlist, w *window, at tip) {
-	if p.form.ts() || !w.edge.Recording {
+	if p.form.ts() {
 		return
 	}
-	p.PartTarget = l.s.Policy().Part
+	p.PartTarget = l.s.Policy().Part // also while no producer is there: players want it to stay
+	if !w.edge.Recording {
+		return
+	}
 	p.Hint = partURI(at.msn, p.form.track, at.part)
 	last := w.fragments[len(w.fragments)-1]
 	tracks, err := l.s.Tracks(last.Init)
@@ -314,7 +317,10 @@ func (p *Playlist) appendEdge(b []byte, prevInit uint32, segs []Segment) []byte 
 	}
 	for i := range segs {
 		s := segs[i]
-		if i < whole-partSegments || p.PartTarget == 0 {
+		// Without a hint there is no edge, and parts would be in the way: to
+		// hls.js they announce the next segment, which must not turn out to
+		// begin with a discontinuity when the producer comes back.
+		if i < whole-partSegments || p.Hint == "" {
 			s.Parts = nil
 		}
 		if s.Open && len(s.Parts) == 0 {

@@ -53,7 +53,9 @@ const players = {
     const player = new shaka.Player();
     state.player = player;
     player.configure({ streaming: { lowLatencyMode: true } });
-    player.addEventListener("error", (e) => fail(`shaka: ${e.detail.code} ${e.detail.data}`));
+    player.addEventListener("error", (e) =>
+      fail(`shaka: ${e.detail.code} ${e.detail.data} ${e.detail.stack}`),
+    );
     state.behind = () =>
       player.isLive() ? (Date.now() - player.getPlayheadTimeAsDate()?.getTime()) / 1000 : undefined;
     try {
@@ -78,20 +80,21 @@ function begin(rate) {
 
 globalThis.begin = players[new URLSearchParams(location.search).get("player")];
 
+function ranges(r) {
+  return Array.from({ length: r.length }, (_, i) => [r.start(i), r.end(i)]);
+}
+
 /** What came of it. */
 globalThis.seen = () => {
   const quality = video.getVideoPlaybackQuality();
-  const ranges = Array.from({ length: video.seekable.length }, (_, i) => [
-    video.seekable.start(i),
-    video.seekable.end(i),
-  ]);
   return {
     errors: state.errors,
     first: state.first ?? -1,
     currentTime: video.currentTime,
     ended: video.ended,
     duration: Number.isFinite(video.duration) ? video.duration : -1,
-    seekable: ranges,
+    seekable: ranges(video.seekable),
+    buffered: ranges(video.buffered),
     readyState: video.readyState,
     frames: quality.totalVideoFrames,
     dropped: quality.droppedVideoFrames,
