@@ -101,7 +101,9 @@ func archiveURL(w *testkit.Weir, stream string, start, end time.Time) string {
 // recordedFrom is where the recording of a stream begins.
 func recordedFrom(t *testing.T, w *testkit.Weir, stream string) time.Time {
 	t.Helper()
-	var line struct{ Spans []struct{ Start, End time.Time } }
+	var line struct {
+		Spans []struct{ Start, End time.Time }
+	}
 	w.Get(t, "/v1/video/"+stream+"/timeline"+everything(), &line)
 	if len(line.Spans) == 0 {
 		t.Fatal("nothing was recorded")
