@@ -28,7 +28,7 @@ Examples:
 }
 
 // gcPercent trades memory for time. Most of what is allocated is media that
-// lives for a fragment, so the heap of 40 cameras takes 0.6 MiB less for each
+// lives for a fragment, so a server of 40 cameras takes 0.3 MiB less for each
 // than with Go's 100, and the time does not rise measurably. GOGC overrides it.
 const gcPercent = 50
 
