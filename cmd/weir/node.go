@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -69,6 +70,9 @@ func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node,
 		{"RTSP", n.openRTSP},
 		{"listeners", n.start},
 	})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w; stop the program that listens there, or choose another address (weir serve --help)", err)
+	}
 	if err != nil {
 		return nil, errors.Join(err, n.close())
 	}
