@@ -399,7 +399,7 @@ func TestTracksBeginTogether(t *testing.T) {
 }
 
 func TestSilentTrackDoesNotBlock(t *testing.T) {
-	w := newWire(t, h264Format(), &format.G711{PayloadTyp: 0, MULaw: true, SampleRate: 8000, ChannelConfig: 1})
+	w := newWire(t, h264Format(), &format.G711{PayloadTyp: 0, MULaw: true, SampleRate: 8000, ChannelCount: 1})
 	for i := range 200 {
 		w.send(1, uint32(i)*160, true, []byte{1, 2, 3})
 		w.at = w.at.Add(20 * time.Millisecond)
@@ -510,7 +510,7 @@ func FuzzSession(f *testing.F) {
 			h264Format(), &format.H265{PayloadTyp: 96}, &format.AV1{PayloadTyp: 96}, &format.VP8{PayloadTyp: 96}, &format.VP9{PayloadTyp: 96}, &format.MJPEG{},
 			&format.MPEG4Audio{PayloadTyp: 97, SizeLength: 13, IndexLength: 3, IndexDeltaLength: 3,
 				Config: &mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 48000, ChannelConfig: 2}},
-			&format.Opus{PayloadTyp: 96, ChannelConfig: 2},
+			&format.Opus{PayloadTyp: 96, ChannelCount: 2},
 		}
 		w := newWire(t, formats[int(which)%len(formats)])
 		ts := uint32(0)
