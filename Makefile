@@ -61,7 +61,7 @@ web/dist/console/index.html: $(WEBSOURCES) | web/node_modules/.package-lock.json
 .PHONY: setup
 setup: ## What the tests need: system packages (apt), npm packages, servers
 	@internal/testkit/setup.sh test
-	@$(MAKE) --no-print-directory $(if $(wildcard web/package.json),web/node_modules/.package-lock.json) tools
+	@$(MAKE) --no-print-directory -s $(if $(wildcard web/package.json),web/node_modules/.package-lock.json) tools
 	@if [ -f web/e2e/package.json ]; then cd web/e2e && { [ -d node_modules ] || npm ci --no-audit --no-fund; }; fi
 
 .PHONY: tools

@@ -7,10 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kong"
 )
 
-// rewriteCommandLine writes docs/reference/cli.md anew; the test package has it
-// as -rewrite-cli, so that it meets no flag of another test.
+// rewriteCommandLine writes docs/reference/cli.md anew.
 var rewriteCommandLine = flag.Bool("rewrite-cli", false, "write docs/reference/cli.md anew")
 
 const commandLineHead = `# The command line
@@ -27,10 +28,7 @@ func TestCommandLineReference(t *testing.T) {
 	t.Setenv("COLUMNS", "100")
 	var page strings.Builder
 	page.WriteString(commandLineHead)
-	for _, command := range []string{
-		"video", "video ls", "video add", "video rm", "video show", "video timeline", "video clip", "video url",
-		"check", "env", "version",
-	} {
+	for _, command := range commands(t) {
 		page.WriteString("\n## weir " + command + "\n\n```\n" + help(t, command) + "```\n")
 	}
 	file := filepath.Join("..", "..", "docs", "reference", "cli.md")
@@ -48,8 +46,31 @@ func TestCommandLineReference(t *testing.T) {
 	}
 }
 
-// help is what a command prints when it is asked for help. Flags that all
-// commands of a group share are left to the group.
+// commands lists the paths of all commands but serve, whose flags are the
+// settings.
+func commands(t *testing.T) []string {
+	t.Helper()
+	parser, err := kong.New(&cli{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	var walk func(n *kong.Node, path string)
+	walk = func(n *kong.Node, path string) {
+		for _, c := range n.Children {
+			if c.Type != kong.CommandNode || c.Name == "serve" {
+				continue
+			}
+			at := strings.TrimSpace(path + " " + c.Name)
+			paths = append(paths, at)
+			walk(c, at)
+		}
+	}
+	walk(parser.Model.Node, "")
+	return paths
+}
+
+// help is what a command prints when it is asked for help.
 func help(t *testing.T, command string) string {
 	t.Helper()
 	var out strings.Builder
