@@ -101,7 +101,6 @@ func (n *node) openLive(context.Context) error {
 	recorders := ingest.NewRecorders(n.hub, n.archive, n.log)
 	n.onClose("recorders", func() error { recorders.Close(); return nil })
 	n.catalogue.Listen(recorders)
-	n.wg.Go(func() { n.catalogue.KeepDescribed(n.ctx) })
 	n.wg.Go(func() {
 		if err := n.catalogue.FinishDeletions(n.ctx); err != nil && n.ctx.Err() == nil {
 			n.log.Error("finish deletions", "err", err)
@@ -206,6 +205,7 @@ func (n *node) start(context.Context) error {
 	if err := n.server.Listen(); err != nil {
 		return err
 	}
+	n.wg.Go(func() { n.catalogue.KeepDescribed(n.ctx) })
 	n.wg.Go(func() {
 		if err := n.server.Serve(); err != nil {
 			n.fail(fmt.Errorf("serve HTTP: %w", err))
