@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,9 +9,6 @@ import (
 
 	"github.com/alecthomas/kong"
 )
-
-// rewriteCommandLine writes docs/reference/cli.md anew.
-var rewriteCommandLine = flag.Bool("rewrite-cli", false, "write docs/reference/cli.md anew")
 
 const commandLineHead = `# The command line
 
@@ -32,7 +28,7 @@ func TestCommandLineReference(t *testing.T) {
 		page.WriteString("\n## weir " + command + "\n\n```\n" + help(t, command) + "```\n")
 	}
 	file := filepath.Join("..", "..", "docs", "reference", "cli.md")
-	if *rewriteCommandLine {
+	if os.Getenv("REWRITE") != "" {
 		if err := os.WriteFile(file, []byte(page.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +38,7 @@ func TestCommandLineReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != page.String() {
-		t.Errorf("%s is not what the commands print; run go test ./cmd/weir -run TestCommandLineReference -rewrite-cli", file)
+		t.Errorf("%s is not what the commands print; run the test with REWRITE=1 and look at the change", file)
 	}
 }
 
