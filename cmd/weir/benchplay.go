@@ -88,7 +88,7 @@ func playHLS(ctx context.Context, s *benchServer, stream string, lat *latencies)
 func (p *hlsPlayer) open(ctx context.Context, index *url.URL) (*url.URL, error) {
 	limit := time.Now().Add(benchPatience)
 	for {
-		body, err := p.server.do(ctx, p.client, http.MethodGet, index.String(), "")
+		body, err := p.server.do(ctx, p.client, http.MethodGet, index.String(), "", "identity")
 		if err == nil {
 			next := false
 			for line := range strings.Lines(string(body)) {
@@ -117,7 +117,7 @@ func (p *hlsPlayer) follow(ctx context.Context, list *url.URL) error {
 			q.Set("_HLS_part", strconv.Itoa(part))
 			at.RawQuery = q.Encode()
 		}
-		body, err := p.server.do(ctx, p.client, http.MethodGet, at.String(), "")
+		body, err := p.server.do(ctx, p.client, http.MethodGet, at.String(), "", "identity")
 		if err != nil {
 			return fmt.Errorf("reload playlist: %w", err)
 		}
@@ -157,7 +157,7 @@ func (p *hlsPlayer) fetch(ctx context.Context, list *url.URL, uri string) error 
 	if err != nil {
 		return err
 	}
-	body, err := p.server.do(ctx, p.client, http.MethodGet, at.String(), "")
+	body, err := p.server.do(ctx, p.client, http.MethodGet, at.String(), "", "identity")
 	if err != nil {
 		return fmt.Errorf("fetch part: %w", err)
 	}

@@ -49,7 +49,7 @@ func measureYear(ctx context.Context, s *benchServer) (*yearReport, error) {
 	ask := func(path string, from time.Time, span time.Duration, l *latencies) error {
 		q := url.Values{"start": {from.Format(time.RFC3339)}, "end": {from.Add(span).Format(time.RFC3339)}}
 		t := time.Now()
-		_, err := s.do(ctx, client, http.MethodGet, s.http+"/v1/video/"+name+path+"?"+q.Encode(), "")
+		_, err := s.do(ctx, client, http.MethodGet, s.http+"/v1/video/"+name+path+"?"+q.Encode(), "", "gzip")
 		l.add(time.Since(t))
 		return err
 	}
@@ -82,7 +82,7 @@ func addYear(ctx context.Context, s *benchServer, name string) (archive.StreamID
 	if err := s.start(ctx); err != nil {
 		return "", err
 	}
-	body, err := s.do(ctx, http.DefaultClient, http.MethodPut, s.http+"/v1/video/"+name, `{"retention":{"hours":20000}}`)
+	body, err := s.do(ctx, http.DefaultClient, http.MethodPut, s.http+"/v1/video/"+name, `{"retention":{"hours":20000}}`, "identity")
 	if err != nil {
 		return "", err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"weir/fragments"
 	"weir/fragments/archive"
+	"weir/playback"
 )
 
 // page is the rendered part of a recorded playlist: the fragments that start
@@ -20,7 +21,19 @@ type page struct {
 	duration    time.Duration
 	longest     time.Duration
 	breaks      uint64 // discontinuities inside
+
+	once    sync.Once
+	deflate []byte // the body compressed, from the first time it is asked for
 }
+
+// deflated is the body compressed.
+func (p *page) deflated() []byte {
+	p.once.Do(func() { p.deflate = playback.Deflated(p.body) })
+	return p.deflate
+}
+
+// cost is what a page takes in the cache: compressed bodies are a tenth.
+func (p *page) cost() int { return len(p.body) + len(p.body)/8 + pageOverhead }
 
 // pageSpan is the length of a page on the clock; pageSettled is how far in
 // the past it must lie before it is cached, since late fragments may come.
@@ -29,13 +42,20 @@ const (
 	pageSettled = 5 * time.Minute
 )
 
+// pageOverhead is what a page takes beside its body, bytes.
+const pageOverhead = 1 << 10
+
 // pageCacheBytes bounds the cache of a process.
 const pageCacheBytes = 64 << 20
 
+// pageKey names a page: an hour, the part of it that was asked for, and whether
+// the range begins in it, which lets in the fragment that the range begins in.
 type pageKey struct {
 	stream archive.StreamID
 	form   form
 	hour   int64
+	lo, hi int64 // producer time, ns
+	first  bool
 }
 
 // pageCache keeps the pages used last.
@@ -77,7 +97,7 @@ func (c *pageCache) put(k pageKey, p *page) {
 		c.drop(e)
 	}
 	c.mu.pages[k] = c.mu.order.PushFront(&cachedPage{k, p})
-	c.mu.bytes += len(p.body)
+	c.mu.bytes += p.cost()
 	for c.mu.bytes > pageCacheBytes && c.mu.order.Len() > 1 {
 		c.drop(c.mu.order.Back())
 	}
@@ -87,12 +107,12 @@ func (c *pageCache) put(k pageKey, p *page) {
 func (c *pageCache) drop(e *list.Element) {
 	p := c.mu.order.Remove(e).(*cachedPage)
 	delete(c.mu.pages, p.key)
-	c.mu.bytes -= len(p.page.body)
+	c.mu.bytes -= p.page.cost()
 }
 
 // pages yields the pages of [start, end) of a stream, in order; empty ones are
-// left out. Whole hours that are settled come from the cache while their
-// oldest fragment is still kept.
+// left out. Those that are settled come from the cache while their oldest
+// fragment is still kept.
 func (h *Player) pages(ctx context.Context, s *archive.Stream, fm form, start, end time.Time) ([]*page, error) {
 	now := h.clock.Now()
 	oldest, err := s.Oldest()
@@ -102,21 +122,19 @@ func (h *Player) pages(ctx context.Context, s *archive.Stream, fm form, start, e
 	var out []*page
 	for hour := start.Truncate(pageSpan); hour.Before(end); hour = hour.Add(pageSpan) {
 		from, to := hour, hour.Add(pageSpan)
-		k := pageKey{s.ID(), fm, hour.Unix()}
-		whole := !start.After(from) && !end.Before(to)
-		if whole {
-			if p := h.cache.get(k); p != nil && (p.count == 0 || p.first.Number >= oldest) {
-				if p.count > 0 {
-					out = append(out, p)
-				}
-				continue
+		k := pageKey{stream: s.ID(), form: fm, hour: hour.Unix(), first: !start.Before(from),
+			lo: max(from.UnixNano(), start.UnixNano()), hi: min(to.UnixNano(), end.UnixNano())}
+		if p := h.cache.get(k); p != nil && (p.count == 0 || p.first.Number >= oldest) {
+			if p.count > 0 {
+				out = append(out, p)
 			}
+			continue
 		}
 		p, err := renderPage(ctx, s, fm, from, to, start, end)
 		if err != nil {
 			return nil, err
 		}
-		if whole && now.Sub(to) > pageSettled {
+		if now.Sub(time.Unix(0, k.hi)) > pageSettled {
 			h.cache.put(k, p)
 		}
 		if p.count > 0 {

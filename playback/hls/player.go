@@ -107,11 +107,11 @@ func (h *Player) servePlaylist(w http.ResponseWriter, r *http.Request, s *archiv
 		return err
 	}
 	if !window.End.IsZero() && !window.End.After(h.clock.Now()) {
-		body, err := h.recorded(r.Context(), s, fm, window.Start, window.End)
+		pieces, err := h.recorded(r.Context(), s, fm, window.Start, window.End)
 		if err != nil {
 			return err
 		}
-		return playback.ServePlaylist(w, r, "application/vnd.apple.mpegurl", body, true)
+		return playback.ServePieces(w, r, "application/vnd.apple.mpegurl", pieces)
 	}
 	l := h.liveOf(s)
 	out, err := h.current(r.Context(), l, fm, window, block)

@@ -7,10 +7,11 @@ import (
 
 	"weir/fragments"
 	"weir/fragments/archive"
+	"weir/playback"
 )
 
 // recorded renders the playlist of [start, end), all of it in the past.
-func (h *Player) recorded(ctx context.Context, s *archive.Stream, fm form, start, end time.Time) ([]byte, error) {
+func (h *Player) recorded(ctx context.Context, s *archive.Stream, fm form, start, end time.Time) ([]playback.Piece, error) {
 	pages, err := h.pages(ctx, s, fm, start, end)
 	if err != nil {
 		return nil, err
@@ -20,27 +21,36 @@ func (h *Player) recorded(ctx context.Context, s *archive.Stream, fm form, start
 			start.Format(time.RFC3339), end.Format(time.RFC3339))
 	}
 	p := &Playlist{form: fm, Type: "VOD", Ended: true, Target: time.Second, Offset: start.Sub(pages[0].firstSeg.Start)}
-	size := 0
 	for _, pg := range pages {
 		p.Target = max(p.Target, wholeSeconds(pg.longest))
-		size += len(pg.body)
 	}
-	b := p.appendHead(make([]byte, 0, size+1024+len(pages)*128))
-	b, _ = p.appendPages(b, nil, pages)
-	return p.appendTail(b), nil
+	out := make([]playback.Piece, 0, 2*len(pages)+1)
+	between := p.appendHead(nil)
+	var prev *fragments.Fragment
+	for _, pg := range pages {
+		out = append(out, playback.Piece{Plain: p.appendPageJoin(between, prev, pg)},
+			playback.Piece{Plain: pg.body, Deflate: pg.deflated})
+		prev, between = &pg.last, nil
+	}
+	return append(out, playback.Piece{Plain: p.appendTail(nil)}), nil
+}
+
+// appendPageJoin renders what stands between prev and a page.
+func (p *Playlist) appendPageJoin(b []byte, prev *fragments.Fragment, pg *page) []byte {
+	first := pg.firstSeg
+	init := uint32(0)
+	if prev != nil {
+		init = prev.Init
+		first.Discontinuity = !pg.first.Follows(prev)
+	}
+	return p.appendJoin(b, init, &first)
 }
 
 // appendPages renders pages with the joins between them, and before them
 // where they continue prev. It returns the last fragment.
 func (p *Playlist) appendPages(b []byte, prev *fragments.Fragment, pages []*page) ([]byte, *fragments.Fragment) {
 	for _, pg := range pages {
-		first := pg.firstSeg
-		init := uint32(0)
-		if prev != nil {
-			init = prev.Init
-			first.Discontinuity = !pg.first.Follows(prev)
-		}
-		b = p.appendJoin(b, init, &first)
+		b = p.appendPageJoin(b, prev, pg)
 		b = append(b, pg.body...)
 		prev = &pg.last
 	}
