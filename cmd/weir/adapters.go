@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,8 +17,10 @@ import (
 	"weir/ingest/source"
 	"weir/internal/auth"
 	"weir/internal/clock"
+	"weir/internal/live"
 	"weir/internal/rtspserver"
 	"weir/playback"
+	"weir/playback/rtspplay"
 )
 
 // pulls makes sources of the catalogue's definitions and shows their state.
@@ -95,6 +98,26 @@ func (p publishers) Resolve(ctx context.Context, name string) (ingestrtsp.Target
 		return ingestrtsp.Target{}, err
 	}
 	return ingestrtsp.Target{StreamID: string(s.ID), Takeover: s.Takeover, NotBefore: recordedUntil(p.a, s.ID)}, nil
+}
+
+// players finds what RTSP players ask for.
+type players struct {
+	c   *catalogue.Catalogue
+	a   *archive.Archive
+	hub *live.Hub
+}
+
+// find is rtspplay's.
+func (p players) find(_ context.Context, name string) (rtspplay.Target, error) {
+	s, err := p.c.Get(name)
+	if errors.Is(err, catalogue.ErrNotFound) {
+		return rtspplay.Target{}, fmt.Errorf("%w: %s", rtspplay.ErrNotFound, name)
+	}
+	if err != nil {
+		return rtspplay.Target{}, err
+	}
+	recorded, err := p.a.Stream(s.ID)
+	return rtspplay.Target{Live: p.hub.Stream(string(s.ID)), Recorded: recorded, Pulled: s.Source != nil}, err
 }
 
 // recordedUntil is where the recordings of a stream end, ns since the epoch.

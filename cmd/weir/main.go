@@ -21,6 +21,7 @@ import (
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
 	Video   videoCmd   `cmd:"" help:"Work with the video streams of a running server."`
+	Bench   benchCmd   `cmd:"" help:"Measure what this machine can do."`
 	Check   checkCmd   `cmd:"" help:"Check the recordings of a stopped server, or rebuild their index."`
 	Env     envCmd     `cmd:"" help:"Print the address and the root keys of a server on this machine as export lines for a shell."`
 	Version versionCmd `cmd:"" help:"Print the version."`
@@ -85,7 +86,8 @@ type stopSignals func()
 func failed(io streams, err error) int {
 	fmt.Fprintln(io.err, "weir:", err)
 	var usage *usageError
-	if errors.As(err, &usage) {
+	var parse *kong.ParseError
+	if errors.As(err, &usage) || errors.As(err, &parse) {
 		return 2
 	}
 	return 1

@@ -28,6 +28,7 @@ import (
 	"weir/internal/server"
 	"weir/playback"
 	"weir/playback/routes"
+	"weir/playback/rtspplay"
 	"weir/web"
 )
 
@@ -96,6 +97,7 @@ func (n *node) openLive(context.Context) error {
 	recorders := ingest.NewRecorders(n.hub, n.archive, n.log)
 	n.onClose("recorders", func() error { recorders.Close(); return nil })
 	n.catalogue.Listen(recorders)
+	n.wg.Go(func() { n.catalogue.KeepDescribed(n.ctx) })
 	n.wg.Go(func() {
 		if err := n.catalogue.FinishDeletions(n.ctx); err != nil && n.ctx.Err() == nil {
 			n.log.Error("finish deletions", "err", err)
@@ -154,7 +156,7 @@ func (n *node) openHTTP(context.Context) error {
 	n.registerSession()
 	n.server.Public("GET /v1/openapi.json", http.HandlerFunc(serveOpenAPI))
 	web.Register(n.server)
-	n.server.AddCheck("store", func(context.Context) error { _, err := n.archive.Backlog(); return err })
+	n.server.AddCheck("store", n.storeReady)
 	return nil
 }
 
@@ -189,7 +191,9 @@ func (n *node) openRTSP(context.Context) error {
 		return err
 	}
 	publish := &ingestrtsp.Handler{Catalogue: publishers{n.catalogue, n.archive}, Hub: n.hub, Clock: n.clock, Log: n.log}
-	n.rtsp.Register(publish, nil)
+	play := &rtspplay.Handler{Find: players{n.catalogue, n.archive, n.hub}.find, Clock: n.clock, Log: n.log}
+	n.onClose("RTSP players", func() error { play.Close(); return nil })
+	n.rtsp.Register(publish, play)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"weir/fragments/archive"
 	"weir/fragments/catalogue"
@@ -114,11 +115,42 @@ func (n *storage) openStore(ctx context.Context) error {
 	access := objects.AccessFromEnvironment(n.disk)
 	access.CreateBucket = n.settings.StoreCreate
 	n.storeName = address
-	n.store, err = objects.Open(ctx, address, access)
-	if c, ok := n.store.(io.Closer); ok && err == nil {
+	if n.store, err = objects.Open(address, access); err != nil {
+		return err
+	}
+	if c, ok := n.store.(io.Closer); ok {
 		n.onClose("store", c.Close)
 	}
-	return err
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	if err := n.probe(ctx); err != nil {
+		if n.passive {
+			return err // a check without its store would find everything gone
+		}
+		n.log.Warn("the store cannot be used; recordings stay in the spool until it can", "store", address, "err", err)
+	}
+	return nil
+}
+
+// probeTimeout is how long the start waits for the store.
+const probeTimeout = 5 * time.Second
+
+// probe asks whether the store can be used.
+func (n *storage) probe(ctx context.Context) error {
+	p, ok := n.store.(objects.Prober)
+	if !ok {
+		return nil
+	}
+	return p.Probe(ctx)
+}
+
+// storeReady is the condition of readiness: the store answers, and took what
+// it was given last.
+func (n *storage) storeReady(ctx context.Context) error {
+	if _, err := n.archive.Backlog(); err != nil {
+		return err
+	}
+	return n.probe(ctx)
 }
 
 func (n *storage) openMeta(context.Context) error {

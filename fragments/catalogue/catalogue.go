@@ -14,14 +14,11 @@
 package catalogue
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base32"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -107,6 +104,7 @@ type Catalogue struct {
 		sync.RWMutex // guards the following
 		byName       map[string]*Stream
 		byID         map[archive.StreamID]*Stream
+		undescribed  map[archive.StreamID]bool // whose description in the store may be old
 	}
 }
 
@@ -114,6 +112,7 @@ type Catalogue struct {
 func Open(opts Options) (*Catalogue, error) {
 	c := &Catalogue{opts: opts}
 	c.mu.byName, c.mu.byID = map[string]*Stream{}, map[archive.StreamID]*Stream{}
+	c.mu.undescribed = map[archive.StreamID]bool{}
 	for e, err := range opts.Meta.Scan(defPrefix, meta.PrefixEnd(defPrefix), false) {
 		if err != nil {
 			return nil, fmt.Errorf("load catalogue: %w", err)
@@ -123,6 +122,7 @@ func Open(opts Options) (*Catalogue, error) {
 			return nil, fmt.Errorf("load %s: %w", e.Key, err)
 		}
 		c.keep(s)
+		c.mu.undescribed[s.ID] = true
 		if err := c.applyPolicy(s); err != nil {
 			return nil, err
 		}
@@ -207,7 +207,7 @@ func (c *Catalogue) Put(ctx context.Context, d Definition) (s Stream, created bo
 	if err := c.applyPolicy(&s); err != nil {
 		return s, false, err
 	}
-	c.describe(ctx, &s)
+	c.redescribe(ctx, &s)
 	for _, l := range c.listeners {
 		l.StreamChanged(s)
 	}
@@ -252,6 +252,7 @@ func (c *Catalogue) Delete(ctx context.Context, name string) error {
 	c.mu.Lock()
 	delete(c.mu.byName, s.Name)
 	delete(c.mu.byID, s.ID)
+	delete(c.mu.undescribed, s.ID)
 	c.mu.Unlock()
 	for _, l := range c.listeners {
 		l.StreamRemoved(s)
@@ -285,80 +286,6 @@ func (c *Catalogue) FinishDeletions(ctx context.Context) error {
 	}
 	return nil
 }
-
-// describe puts the copy without secrets beside the chunks. A store that is
-// away does not keep the stream from working; the next change tries again.
-func (c *Catalogue) describe(ctx context.Context, s *Stream) {
-	d := s.Definition
-	d.PublishPassword, d.PlayPassword = Secret{}, Secret{}
-	if d.Source != nil {
-		src := *d.Source
-		src.Password = Secret{}
-		d.Source = &src
-	}
-	b, err := json.MarshalIndent(record{Created: s.Created, Changed: s.Changed, Definition: d}, "", "  ")
-	if err == nil {
-		_, err = c.opts.Store.Put(ctx, describeKey(s.ID), bytes.NewReader(b), int64(len(b)), objects.PutOptions{})
-	}
-	if err != nil {
-		c.opts.Log.Warn("describe stream in the store", "stream", s.Name, "err", err)
-	}
-}
-
-// Restore brings the streams back that the store describes and the catalogue
-// does not have, after the metadata was lost. Their passwords are gone.
-func (c *Catalogue) Restore(ctx context.Context) (names []string, err error) {
-	for info, err := range c.opts.Store.List(ctx, "video/", "") {
-		if err != nil {
-			return names, fmt.Errorf("list store: %w", err)
-		}
-		id, rest, _ := strings.Cut(strings.TrimPrefix(info.Key, "video/"), "/")
-		if rest != "stream.json" || !archive.StreamID(id).Valid() {
-			continue
-		}
-		if _, err := c.GetID(archive.StreamID(id)); err == nil {
-			continue
-		}
-		r, err := c.readDescription(ctx, info.Key)
-		if err != nil {
-			return names, err
-		}
-		s := &Stream{ID: archive.StreamID(id), Created: r.Created, Changed: r.Changed, Definition: r.Definition}
-		if _, err := c.Get(s.Name); err == nil {
-			s.Name += "-" + id
-		}
-		if err := s.normalize(); err != nil {
-			return names, fmt.Errorf("restore %s: %w", info.Key, err)
-		}
-		if err := c.save(s, true); err != nil {
-			return names, err
-		}
-		names = append(names, s.Name)
-	}
-	return names, nil
-}
-
-// maxDescription bounds a stream.json.
-const maxDescription = 64 << 10
-
-func (c *Catalogue) readDescription(ctx context.Context, key string) (record, error) {
-	var r record
-	body, _, err := c.opts.Store.Get(ctx, key, 0, -1)
-	if err != nil {
-		return r, fmt.Errorf("read %s: %w", key, err)
-	}
-	defer body.Close()
-	b, err := io.ReadAll(io.LimitReader(body, maxDescription))
-	if err == nil {
-		err = json.Unmarshal(b, &r)
-	}
-	if err != nil {
-		return r, fmt.Errorf("read %s: %w", key, err)
-	}
-	return r, nil
-}
-
-func describeKey(id archive.StreamID) string { return "video/" + string(id) + "/stream.json" }
 
 // newID makes an id: 80 random bits.
 func newID() archive.StreamID {

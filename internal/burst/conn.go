@@ -17,7 +17,7 @@ import (
 
 // Tick is the pace at which media is read: short against the 50 ms that a
 // frame may take from camera to viewer, long against the packets of a frame.
-// With 40 cameras of 2 Mb/s on one machine it takes 40 % off the whole cost.
+// With 40 cameras of 2 Mb/s on one machine it takes a quarter off the whole cost (26 % measured).
 const Tick = 20 * time.Millisecond
 
 // size is how much one read takes: what a camera of 6 Mb/s sends in a tick.

@@ -63,7 +63,7 @@ type Settings struct {
 	Retention    Duration `name:"retention" env:"WEIR_RETENTION" default:"7d" placeholder:"TIME" group:"Store" help:"How long a video stream is kept that says nothing else. 0s keeps it for ever." example:"30d"`
 	RetainBytes  Size     `name:"retention-bytes" env:"WEIR_RETENTION_BYTES" default:"0B" placeholder:"SIZE" group:"Store" help:"How much of a video stream is kept that says nothing else. 0B sets no bound." example:"500GiB"`
 	FragmentTime Duration `name:"fragment-duration" env:"WEIR_FRAGMENT_DURATION" default:"2s" placeholder:"TIME" group:"Store" help:"Target length of a fragment, 1s to 20s; it is cut at the next key frame." example:"4s"`
-	ChunkTime    Duration `name:"chunk-duration" env:"WEIR_CHUNK_DURATION" default:"60s" placeholder:"TIME" group:"Store" help:"Target length of an object in the store, 10s to 1h." example:"5m"`
+	ChunkTime    Duration `name:"chunk-duration" env:"WEIR_CHUNK_DURATION" default:"60s" placeholder:"TIME" group:"Store" help:"Target length of an object in the store, 10s to 10m." example:"5m"`
 
 	CameraNetwork []Network `name:"camera-network" env:"WEIR_CAMERA_NETWORK" placeholder:"CIDR" group:"Limits" help:"Networks of cameras that may be pulled although they are private. Without it Weir connects to public addresses only." example:"192.168.20.0/24"`
 	MaxStreams    int       `name:"max-streams" env:"WEIR_MAX_STREAMS" default:"1000" group:"Limits" help:"Video streams that may be defined." example:"5000"`
@@ -204,7 +204,7 @@ func contains(list []string, word string) bool {
 func (s *Settings) validateTimes() error {
 	return errors.Join(
 		inRange("fragment-duration", s.FragmentTime.Std(), time.Second, 20*time.Second),
-		inRange("chunk-duration", s.ChunkTime.Std(), 10*time.Second, time.Hour),
+		inRange("chunk-duration", s.ChunkTime.Std(), 10*time.Second, 10*time.Minute),
 		inRange("drain-timeout", s.DrainTimeout.Std(), 0, time.Hour),
 		inRange("console-session", s.SessionTime.Std(), time.Minute, 30*day),
 		inRange("playback-token", s.TokenTime.Std(), 10*time.Second, 7*day),

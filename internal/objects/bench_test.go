@@ -54,7 +54,7 @@ func stores() map[string]func(b *testing.B) objects.Store {
 	s3 := func(start func(testing.TB) *testkit.S3Server) func(b *testing.B) objects.Store {
 		return func(b *testing.B) objects.Store {
 			server := start(b)
-			s, err := objects.Open(b.Context(), server.Address("weir"), objects.Access{AccessKey: server.AccessKey, SecretKey: server.SecretKey, CreateBucket: true})
+			s, err := objects.Open(server.Address("weir"), objects.Access{AccessKey: server.AccessKey, SecretKey: server.SecretKey, CreateBucket: true})
 			if err != nil {
 				b.Fatal(err)
 			}

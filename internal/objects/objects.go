@@ -91,6 +91,12 @@ type Store interface {
 	Deleter
 }
 
+// Prober is what a store that may be away offers beside Store.
+type Prober interface {
+	// Probe asks once whether the store can be used, without retries.
+	Probe(ctx context.Context) error
+}
+
 // FileAdopter is what a store on the same volume may offer beside Put: it
 // takes a finished, fsynced file over as an object by a hard link, without
 // copying. The caller keeps its own name and never writes to the file again.

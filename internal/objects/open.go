@@ -1,7 +1,6 @@
 package objects
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"os"
@@ -29,8 +28,8 @@ type Access struct {
 //	file:///var/lib/weir/store
 //	s3://bucket/prefix?endpoint=http://127.0.0.1:9000&region=us-east-1
 //
-// Without an endpoint it is Amazon's.
-func Open(ctx context.Context, address string, access Access) (Store, error) {
+// Without an endpoint it is Amazon's. A bucket may be away; see NewS3.
+func Open(address string, access Access) (Store, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, fmt.Errorf("store address: %w", err)
@@ -43,7 +42,7 @@ func Open(ctx context.Context, address string, access Access) (Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		return NewS3(ctx, o)
+		return NewS3(o)
 	}
 	return nil, fmt.Errorf("store address %q: use file:///path or s3://bucket/prefix?endpoint=http://host:port", address)
 }

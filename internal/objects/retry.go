@@ -16,12 +16,13 @@ const (
 	backoffCap  = 5 * time.Second
 )
 
-// retry runs do until it succeeds, fails for good, or has had its tries.
+// retry runs do until it succeeds, fails for good, or has had its tries. The
+// first request of all looks for the bucket before.
 // Between them it waits a random time whose bound doubles up to the cap.
 func (s *S3) retry(ctx context.Context, do func(try int) error) error {
 	var err error
 	for try := range storeTries {
-		if err = do(try); err == nil || !passing(err) || ctx.Err() != nil {
+		if err = s.attempt(ctx, try, do); err == nil || !passing(err) || ctx.Err() != nil {
 			break
 		}
 		if try == storeTries-1 {
@@ -40,6 +41,15 @@ func (s *S3) retry(ctx context.Context, do func(try int) error) error {
 		return errors.Join(ctx.Err(), err)
 	}
 	return err
+}
+
+func (s *S3) attempt(ctx context.Context, try int, do func(try int) error) error {
+	if !s.found.Load() {
+		if err := s.Probe(ctx); err != nil {
+			return err
+		}
+	}
+	return do(try)
 }
 
 // passing tells whether the same request may succeed when it is sent again.
@@ -61,7 +71,7 @@ func passing(err error) bool {
 
 // ours tells whether err is one of the failures of the interface.
 func ours(err error) bool {
-	for _, known := range []error{ErrNotFound, ErrExists, ErrChanged, ErrBadKey, ErrRange, errBody} {
+	for _, known := range []error{ErrNotFound, ErrExists, ErrChanged, ErrBadKey, ErrRange, errBody, errNoBucket} {
 		if errors.Is(err, known) {
 			return true
 		}

@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/s3utils"
 )
 
 const (
@@ -49,14 +51,21 @@ type S3 struct {
 	prefix string
 	part   int64 // bytes
 
+	create    bool // the bucket, when it is missing
+	region    string
+	found     atomic.Bool // the bucket was there once
 	transport http.RoundTripper
 }
 
-var _ Store = (*S3)(nil)
+var (
+	_ Store  = (*S3)(nil)
+	_ Prober = (*S3)(nil)
+)
 
-// NewS3 opens a bucket, and asks for it once, so that a wrong address or key
-// is found at start.
-func NewS3(ctx context.Context, o S3Options) (*S3, error) {
+// NewS3 returns a bucket without asking for it, so that a program can start
+// while its store is away. Whatever needs the bucket first looks for it, and
+// makes it where that is allowed; see also Probe.
+func NewS3(o S3Options) (*S3, error) {
 	endpoint, err := url.Parse(o.Endpoint)
 	if err != nil || endpoint.Host == "" || endpoint.Scheme != "http" && endpoint.Scheme != "https" {
 		return nil, fmt.Errorf("store endpoint %q is not of the form http://host:port", o.Endpoint)
@@ -78,13 +87,15 @@ func NewS3(ctx context.Context, o S3Options) (*S3, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", o.Endpoint, err)
 	}
-	s := &S3{core: *core, bucket: o.Bucket, prefix: o.Prefix, part: o.PartSize, transport: o.Transport}
+	if err := s3utils.CheckValidBucketNameStrict(o.Bucket); err != nil {
+		return nil, fmt.Errorf("bucket %q: %w", o.Bucket, err)
+	}
+	s := &S3{
+		core: *core, bucket: o.Bucket, prefix: o.Prefix, part: o.PartSize,
+		create: o.CreateBucket, region: o.Region, transport: o.Transport,
+	}
 	if s.part == 0 {
 		s.part = defaultPartSize
-	}
-	if err := s.findBucket(ctx, o); err != nil {
-		s.Close()
-		return nil, fmt.Errorf("open bucket %s at %s: %w", o.Bucket, o.Endpoint, err)
 	}
 	return s, nil
 }
@@ -126,24 +137,33 @@ func newTransport() *http.Transport {
 	}
 }
 
-func (s *S3) findBucket(ctx context.Context, o S3Options) error {
-	return s.retry(ctx, func(int) error {
-		found, err := s.core.BucketExists(ctx, s.bucket)
-		if err != nil {
-			return err
-		}
-		if found {
-			return nil
-		}
-		if !o.CreateBucket {
-			return fmt.Errorf("%w: the bucket does not exist; create it, or let Weir do so", ErrNotFound)
-		}
-		err = s.core.MakeBucket(ctx, s.bucket, minio.MakeBucketOptions{Region: o.Region})
-		if code := answerCode(err); code == "BucketAlreadyOwnedByYou" || code == "BucketAlreadyExists" {
-			return nil
-		}
-		return err
-	})
+// Probe asks for the bucket once: nil means that the store answers, knows the
+// keys and has the bucket.
+func (s *S3) Probe(ctx context.Context) error {
+	found, err := s.core.BucketExists(ctx, s.bucket)
+	if err == nil && !found {
+		err = s.makeBucket(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("find bucket %s at %s: %w", s.bucket, s.core.EndpointURL(), err)
+	}
+	s.found.Store(true)
+	return nil
+}
+
+// errNoBucket is none of the failures of the interface: an object in a bucket
+// that is missing may be safe and sound.
+var errNoBucket = errors.New("the bucket does not exist; create it, or let Weir do so")
+
+func (s *S3) makeBucket(ctx context.Context) error {
+	if !s.create {
+		return errNoBucket
+	}
+	err := s.core.MakeBucket(ctx, s.bucket, minio.MakeBucketOptions{Region: s.region})
+	if code := answerCode(err); code == "BucketAlreadyOwnedByYou" || code == "BucketAlreadyExists" {
+		return nil
+	}
+	return err
 }
 
 func answerCode(err error) string {

@@ -30,11 +30,14 @@ func options(server *testkit.S3Server, transport http.RoundTripper) objects.S3Op
 
 func newS3(t *testing.T, server *testkit.S3Server, transport http.RoundTripper) *objects.S3 {
 	t.Helper()
-	s, err := objects.NewS3(t.Context(), options(server, transport))
+	s, err := objects.NewS3(options(server, transport))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
+	if err := s.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
@@ -260,23 +263,53 @@ func testProof(t *testing.T, server *testkit.S3Server) {
 	}
 }
 
-func testOpen(t *testing.T, server *testkit.S3Server) {
-	access := objects.Access{AccessKey: server.AccessKey, SecretKey: server.SecretKey}
-	if _, err := objects.Open(t.Context(), server.Address("other"), access); !errors.Is(err, objects.ErrNotFound) {
-		t.Fatalf("a missing bucket gave %v", err)
-	}
-	access.CreateBucket = true
-	s, err := objects.Open(t.Context(), server.Address("other"), access)
+func openBucket(t *testing.T, server *testkit.S3Server, access objects.Access) *objects.S3 {
+	t.Helper()
+	s, err := objects.Open(server.Address("other"), access)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.(*objects.S3).Close()
+	t.Cleanup(func() { s.(*objects.S3).Close() })
+	return s.(*objects.S3)
+}
+
+func testOpen(t *testing.T, server *testkit.S3Server) {
+	access := objects.Access{AccessKey: server.AccessKey, SecretKey: server.SecretKey}
+	without := openBucket(t, server, access)
+	if err := without.Probe(t.Context()); err == nil {
+		t.Error("a missing bucket answered")
+	}
+	if _, err := without.Stat(t.Context(), "a"); err == nil || errors.Is(err, objects.ErrNotFound) {
+		t.Errorf("in a missing bucket an object is said to be missing: %v", err)
+	}
+	access.CreateBucket = true
+	s := openBucket(t, server, access)
 	if _, err := s.Put(t.Context(), "a", strings.NewReader("x"), 1, objects.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := without.Stat(t.Context(), "a"); err != nil {
+		t.Errorf("a bucket that was made later is not found: %v", err)
+	}
 	access.SecretKey = "wrong" + access.SecretKey
-	if _, err := objects.Open(t.Context(), server.Address("other"), access); err == nil {
-		t.Fatal("a wrong key opened the store")
+	if err := openBucket(t, server, access).Probe(t.Context()); err == nil {
+		t.Error("a wrong key opened the store")
+	}
+}
+
+// TestAwayAtFirst opens a store whose server comes later.
+func TestAwayAtFirst(t *testing.T) {
+	server := testkit.Versitygw(t)
+	server.Stop(t)
+	s := openBucket(t, server, objects.Access{AccessKey: server.AccessKey, SecretKey: server.SecretKey, CreateBucket: true})
+	if err := s.Probe(t.Context()); err == nil {
+		t.Error("a server that is away answered")
+	}
+	if _, err := s.Stat(t.Context(), "a"); err == nil || errors.Is(err, objects.ErrNotFound) {
+		t.Errorf("while the server is away an object is said to be missing: %v", err)
+	}
+	server.Start(t)
+	if _, err := s.Put(t.Context(), "a", strings.NewReader("x"), 1, objects.PutOptions{}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -238,6 +238,9 @@ func (h *handler) OnSetup(c *gortsplib.ServerHandlerOnSetupCtx) (*base.Response,
 	return &base.Response{StatusCode: base.StatusOK}, st.playback.Stream(), nil
 }
 
+// rangeNow is how players say that they name no range.
+const rangeNow = "npt=now-"
+
 // OnPlay is called by gortsplib.
 func (h *handler) OnPlay(c *gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
 	st := c.Session.UserData().(*sessionState)
@@ -245,7 +248,7 @@ func (h *handler) OnPlay(c *gortsplib.ServerHandlerOnPlayCtx) (*base.Response, e
 		return response(Refuse(StatusBadRequest, "nothing was set up")), nil
 	}
 	var span *headers.Range
-	if v := c.Request.Header["Range"]; len(v) > 0 {
+	if v := c.Request.Header["Range"]; len(v) > 0 && !strings.HasPrefix(v[0], rangeNow) {
 		span = &headers.Range{}
 		if err := span.Unmarshal(v); err != nil {
 			return response(Refuse(int(base.StatusInvalidRange), "range not understood: %v", err)), nil

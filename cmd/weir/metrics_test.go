@@ -1,0 +1,50 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"weir/internal/live"
+)
+
+// TestDocumentedMetricsExist holds the names in the documents and the
+// dashboard against those that the server has, both ways.
+func TestDocumentedMetricsExist(t *testing.T) {
+	m := newMetrics(nil, nil, live.NewHub(live.Options{}))
+	name := regexp.MustCompile(`fqName: "([^"]+)"`)
+	var have []string
+	for _, d := range []*prometheus.Desc{
+		m.fragments, m.bytes, m.lost, m.uploaded, m.uploadFailures, m.damaged, m.deleted,
+		m.backlog, m.online, m.bitrate, m.readers, m.skipped, m.stored,
+	} {
+		have = append(have, name.FindStringSubmatch(d.String())[1])
+	}
+	have = append(have, "weir_http_requests_total", "weir_http_request_seconds", "weir_http_request_seconds_bucket",
+		"weir_http_requests_in_flight", "weir_http_connections", "weir_http_connections_refused_total")
+	word := regexp.MustCompile(`\bweir_[a-z_]*[a-z]\b`)
+	for _, file := range []string{"docs/operations/metrics.md", "deploy/grafana.json"} {
+		data, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := word.FindAllString(string(data), -1)
+		for _, n := range named {
+			if !slices.Contains(have, n) {
+				t.Errorf("%s names %s, which there is not", file, n)
+			}
+		}
+		if filepath.Ext(file) != ".md" {
+			continue
+		}
+		for _, n := range have {
+			if !slices.Contains(named, n) && n != "weir_http_request_seconds_bucket" {
+				t.Errorf("%s does not name %s", file, n)
+			}
+		}
+	}
+}
