@@ -38,7 +38,14 @@ func (n Number) String() string { return fmt.Sprintf("%s%020d", numberPrefix, ui
 
 // Short returns the number without the constant prefix, for file names and
 // URLs of our own: 20 decimal digits.
-func (n Number) Short() string { return fmt.Sprintf("%020d", uint64(n)) }
+func (n Number) Short() string {
+	b := [20]byte{}
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return string(b[:])
+}
 
 // MarshalText writes the Kinesis form.
 func (n Number) MarshalText() ([]byte, error) { return []byte(n.String()), nil }

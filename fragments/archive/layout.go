@@ -3,6 +3,7 @@ package archive
 import (
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -81,6 +82,18 @@ func trashKey(id StreamID, c fragments.ChunkID) string {
 
 func timeKey(id StreamID, start int64, n fragments.Number) string {
 	return fmt.Sprintf("%s%020d/%s", timePrefix(id), max(start, 0), n.Short())
+}
+
+// parseTimeKey reads what timeKey wrote behind the prefix.
+func parseTimeKey(key string) (start int64, n fragments.Number, err error) {
+	at, number, ok := strings.Cut(key, "/")
+	if !ok {
+		return 0, 0, fmt.Errorf("malformed key %q", key)
+	}
+	if start, err = strconv.ParseInt(at, 10, 64); err == nil {
+		n, err = fragments.ParseNumber(number)
+	}
+	return start, n, err
 }
 
 func initKey(id StreamID, version uint32) string {

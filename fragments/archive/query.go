@@ -96,9 +96,7 @@ func (s *Stream) summaries(from, to int64) iter.Seq2[chunkSpan, error] {
 			var c chunkSpan
 			c.summary, err = parseSummary(e.Value)
 			if err == nil {
-				var n uint64
-				_, err = fmt.Sscanf(e.Key[len(prefix):], "%d/%d", &c.Start, &n)
-				c.First = fragments.Number(n)
+				c.Start, c.First, err = parseTimeKey(e.Key[len(prefix):])
 			}
 			if err != nil {
 				yield(chunkSpan{}, fmt.Errorf("read time row %s: %w", e.Key, err))

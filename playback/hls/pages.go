@@ -3,6 +3,8 @@ package hls
 import (
 	"container/list"
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,6 +46,9 @@ const (
 
 // pageOverhead is what a page takes beside its body, bytes.
 const pageOverhead = 1 << 10
+
+// pageWorkers is how many pages of one answer are rendered at a time.
+const pageWorkers = 4
 
 // pageCacheBytes bounds the cache of a process.
 const pageCacheBytes = 64 << 20
@@ -119,29 +124,32 @@ func (h *Player) pages(ctx context.Context, s *archive.Stream, fm form, start, e
 	if err != nil {
 		return nil, err
 	}
-	var out []*page
-	for hour := start.Truncate(pageSpan); hour.Before(end); hour = hour.Add(pageSpan) {
-		from, to := hour, hour.Add(pageSpan)
-		k := pageKey{stream: s.ID(), form: fm, hour: hour.Unix(), first: !start.Before(from),
+	found := make([]*page, max(0, (end.Sub(start.Truncate(pageSpan))+pageSpan-1)/pageSpan))
+	failed := make([]error, len(found))
+	room := make(chan struct{}, pageWorkers)
+	var wg sync.WaitGroup
+	for i := range found {
+		from := start.Truncate(pageSpan).Add(time.Duration(i) * pageSpan)
+		to := from.Add(pageSpan)
+		k := pageKey{stream: s.ID(), form: fm, hour: from.Unix(), first: !start.Before(from),
 			lo: max(from.UnixNano(), start.UnixNano()), hi: min(to.UnixNano(), end.UnixNano())}
 		if p := h.cache.get(k); p != nil && (p.count == 0 || p.first.Number >= oldest) {
-			if p.count > 0 {
-				out = append(out, p)
-			}
+			found[i] = p
 			continue
 		}
-		p, err := renderPage(ctx, s, fm, from, to, start, end)
-		if err != nil {
-			return nil, err
-		}
-		if now.Sub(time.Unix(0, k.hi)) > pageSettled {
-			h.cache.put(k, p)
-		}
-		if p.count > 0 {
-			out = append(out, p)
-		}
+		room <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-room }()
+			p, err := renderPage(ctx, s, fm, from, to, start, end)
+			if err == nil && now.Sub(time.Unix(0, k.hi)) > pageSettled {
+				p.deflated()
+				h.cache.put(k, p)
+			}
+			found[i], failed[i] = p, err
+		})
 	}
-	return out, nil
+	wg.Wait()
+	return slices.DeleteFunc(found, func(p *page) bool { return p == nil || p.count == 0 }), errors.Join(failed...)
 }
 
 // renderPage renders the persisted fragments that overlap [start, end) and
