@@ -333,6 +333,7 @@ func (g *Fragmenter) close(b *building) error {
 		}
 		g.end(b, t)
 	}
+	g.open[0] = nil // the array lives on, and would keep the media of b
 	g.open = g.open[1:]
 	for i := range g.tracks {
 		g.tracks[i].at = max(g.tracks[i].at-1, 0)
