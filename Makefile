@@ -10,6 +10,9 @@ RUNFLAGS ?= --demo
 # encoders and servers.
 TESTP    ?= 3
 
+# A tree whose owner git does not trust is built without its revision.
+export GOFLAGS := $(GOFLAGS) -buildvcs=$(shell git status >/dev/null 2>&1 && echo auto || echo false)
+
 GOSOURCES  := $(shell find cmd ingest fragments playback datastreams web internal -name '*.go' -not -path '*/node_modules/*' 2>/dev/null)
 WEBSOURCES := $(shell find web -type f \( -path 'web/src/*' -o -path 'web/public/*' -o -name '*.html' -o -name 'vite.config.ts' -o -name 'tsconfig.json' -o -name 'package*.json' \) -not -path '*/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
 NODE20     := $(shell node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null && command -v npm 2>/dev/null)
@@ -61,7 +64,7 @@ web/dist/console/index.html: $(WEBSOURCES) | web/node_modules/.package-lock.json
 .PHONY: setup
 setup: ## What the tests need: system packages (apt), npm packages, servers
 	@internal/testkit/setup.sh test
-	@$(MAKE) --no-print-directory $(if $(wildcard web/package.json),web/node_modules/.package-lock.json) tools
+	@$(MAKE) --no-print-directory -s $(if $(wildcard web/package.json),web/node_modules/.package-lock.json) tools
 	@if [ -f web/e2e/package.json ]; then cd web/e2e && { [ -d node_modules ] || npm ci --no-audit --no-fund; }; fi
 
 .PHONY: tools

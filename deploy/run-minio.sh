@@ -20,8 +20,14 @@ fi
 . "./$dir/keys"
 export WEIR_STORE_ACCESS_KEY WEIR_STORE_SECRET_KEY
 
+# Ctrl-C is for this script alone, which stops the two in their order.
+alone=""
+if command -v setsid >/dev/null; then
+	alone=setsid
+fi
+
 MINIO_ROOT_USER=$WEIR_STORE_ACCESS_KEY MINIO_ROOT_PASSWORD=$WEIR_STORE_SECRET_KEY MINIO_BROWSER=off MINIO_UPDATE=off \
-	"$minio" server --quiet --address "$endpoint" "$dir/objects" >"$dir/minio.log" 2>&1 &
+	$alone "$minio" server --quiet --address "$endpoint" "$dir/objects" >"$dir/minio.log" 2>&1 &
 minio_pid=$!
 weir_pid=""
 
@@ -47,7 +53,7 @@ until curl -fs -o /dev/null "http://$endpoint/minio/health/ready"; do
 done
 echo "MinIO listens at http://$endpoint (keys: $dir/keys)"
 
-"$weir" serve --data-dir "$dir/weir" --store "s3://weir?endpoint=http://$endpoint" "$@" &
+$alone "$weir" serve --data-dir "$dir/weir" --store "s3://weir?endpoint=http://$endpoint" "$@" &
 weir_pid=$!
 status=0
 wait "$weir_pid" || status=$?

@@ -383,7 +383,7 @@ func TestFlappingParameters(t *testing.T) {
 
 func TestTracksBeginTogether(t *testing.T) {
 	aac := &format.MPEG4Audio{PayloadTyp: 97, SizeLength: 13, IndexLength: 3, IndexDeltaLength: 3,
-		Config: &mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 48000, ChannelConfig: 2, ChannelCount: 2}}
+		Config: &mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 48000, ChannelConfig: 2}}
 	w := newWire(t, h264Format(), aac)
 	// Two access units of three bytes: headers of 16 bits each.
 	sound := unhex("0020 0018 0018 aabbcc ddeeff")
@@ -509,7 +509,7 @@ func FuzzSession(f *testing.F) {
 		formats := []format.Format{
 			h264Format(), &format.H265{PayloadTyp: 96}, &format.AV1{PayloadTyp: 96}, &format.VP8{PayloadTyp: 96}, &format.VP9{PayloadTyp: 96}, &format.MJPEG{},
 			&format.MPEG4Audio{PayloadTyp: 97, SizeLength: 13, IndexLength: 3, IndexDeltaLength: 3,
-				Config: &mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 48000, ChannelConfig: 2, ChannelCount: 2}},
+				Config: &mpeg4audio.AudioSpecificConfig{Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 48000, ChannelConfig: 2}},
 			&format.Opus{PayloadTyp: 96, ChannelCount: 2},
 		}
 		w := newWire(t, formats[int(which)%len(formats)])

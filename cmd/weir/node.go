@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -69,6 +70,9 @@ func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node,
 		{"RTSP", n.openRTSP},
 		{"listeners", n.start},
 	})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w; stop the program that listens there, or choose another address (weir serve --help)", err)
+	}
 	if err != nil {
 		return nil, errors.Join(err, n.close())
 	}
@@ -97,7 +101,6 @@ func (n *node) openLive(context.Context) error {
 	recorders := ingest.NewRecorders(n.hub, n.archive, n.log)
 	n.onClose("recorders", func() error { recorders.Close(); return nil })
 	n.catalogue.Listen(recorders)
-	n.wg.Go(func() { n.catalogue.KeepDescribed(n.ctx) })
 	n.wg.Go(func() {
 		if err := n.catalogue.FinishDeletions(n.ctx); err != nil && n.ctx.Err() == nil {
 			n.log.Error("finish deletions", "err", err)
@@ -202,6 +205,7 @@ func (n *node) start(context.Context) error {
 	if err := n.server.Listen(); err != nil {
 		return err
 	}
+	n.wg.Go(func() { n.catalogue.KeepDescribed(n.ctx) })
 	n.wg.Go(func() {
 		if err := n.server.Serve(); err != nil {
 			n.fail(fmt.Errorf("serve HTTP: %w", err))

@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// rewriteCommandLine writes docs/reference/cli.md anew; the test package has it
-// as -rewrite-cli, so that it meets no flag of another test.
-var rewriteCommandLine = flag.Bool("rewrite-cli", false, "write docs/reference/cli.md anew")
+	"github.com/alecthomas/kong"
+)
 
 const commandLineHead = `# The command line
 
@@ -27,14 +24,11 @@ func TestCommandLineReference(t *testing.T) {
 	t.Setenv("COLUMNS", "100")
 	var page strings.Builder
 	page.WriteString(commandLineHead)
-	for _, command := range []string{
-		"video", "video ls", "video add", "video rm", "video show", "video timeline", "video clip", "video url",
-		"check", "env", "version",
-	} {
+	for _, command := range commands(t) {
 		page.WriteString("\n## weir " + command + "\n\n```\n" + help(t, command) + "```\n")
 	}
 	file := filepath.Join("..", "..", "docs", "reference", "cli.md")
-	if *rewriteCommandLine {
+	if os.Getenv("REWRITE") != "" {
 		if err := os.WriteFile(file, []byte(page.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -44,12 +38,35 @@ func TestCommandLineReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != page.String() {
-		t.Errorf("%s is not what the commands print; run go test ./cmd/weir -run TestCommandLineReference -rewrite-cli", file)
+		t.Errorf("%s is not what the commands print; run the test with REWRITE=1 and look at the change", file)
 	}
 }
 
-// help is what a command prints when it is asked for help. Flags that all
-// commands of a group share are left to the group.
+// commands lists the paths of all commands but serve, whose flags are the
+// settings.
+func commands(t *testing.T) []string {
+	t.Helper()
+	parser, err := kong.New(&cli{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	var walk func(n *kong.Node, path string)
+	walk = func(n *kong.Node, path string) {
+		for _, c := range n.Children {
+			if c.Type != kong.CommandNode || c.Name == "serve" {
+				continue
+			}
+			at := strings.TrimSpace(path + " " + c.Name)
+			paths = append(paths, at)
+			walk(c, at)
+		}
+	}
+	walk(parser.Model.Node, "")
+	return paths
+}
+
+// help is what a command prints when it is asked for help.
 func help(t *testing.T, command string) string {
 	t.Helper()
 	var out strings.Builder

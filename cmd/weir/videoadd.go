@@ -27,7 +27,7 @@ type videoAddCmd struct {
 	Fingerprint   string `placeholder:"HEX" group:"Pull" help:"SHA-256 of the camera's certificate, for rtsps://."`
 	Insecure      *bool  `negatable:"" group:"Pull" help:"Accept any certificate of the camera."`
 
-	Record         *bool            `negatable:"" group:"Record" help:"Record; --no-record makes the stream live only."`
+	Record         *bool            `negatable:"" group:"Record" help:"Record; --no-record makes the stream live only: the last five minutes are kept."`
 	Retention      *config.Duration `placeholder:"TIME" group:"Record" help:"How long recordings are kept, like 30d; 0s for ever."`
 	RetentionBytes *config.Size     `name:"retention-bytes" placeholder:"SIZE" group:"Record" help:"How much is kept, like 500GiB; 0B sets no bound."`
 	Container      string           `enum:",mp4,mkv" default:"" placeholder:"mp4|mkv" group:"Record" help:"What recordings are written in."`

@@ -43,7 +43,9 @@ func (c *videoShowCmd) Run(ctx context.Context, v *videoCmd, io streams) error {
 	add("last error", st.LastError)
 	showSource(&s, add)
 	add("recording", recordText(&s))
-	add("kept", keptText(s.Retention))
+	if s.Record {
+		add("kept", keptText(s.Retention))
+	}
 	add("recorded", fmt.Sprintf("%s in %d chunks, up to %s", bytesText(st.Recording.Bytes), st.Recording.Chunks, timeText(st.Recording.LastEnd)))
 	add("last fragment", st.Recording.LastFragment)
 	if n := st.Recording.WaitingForStore; n > 0 {
@@ -66,7 +68,7 @@ func showSource(s *catalogue.View, add func(name, value string)) {
 
 func recordText(s *catalogue.View) string {
 	if !s.Record {
-		return "off"
+		return "off: only the last five minutes are kept, for live players"
 	}
 	return fmt.Sprintf("%s, fragments of %gs, chunks of %gs", s.Container, s.FragmentSeconds, s.ChunkSeconds)
 }

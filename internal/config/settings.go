@@ -54,8 +54,8 @@ type Settings struct {
 	RTSPAllowMD5   bool   `name:"rtsp-allow-md5" env:"WEIR_RTSP_ALLOW_MD5" group:"RTSP" help:"Also offer digest authentication with MD5, for clients that know no SHA-256."`
 	PublicRTSP     string `name:"public-rtsp" env:"WEIR_PUBLIC_RTSP" placeholder:"URL" group:"RTSP" help:"Address under which clients reach the RTSP listener." example:"rtsp://weir.example.com:8554"`
 
-	WebRTCListen string   `name:"webrtc-listen" env:"WEIR_WEBRTC_LISTEN" default:"127.0.0.1:8189" placeholder:"ADDR" group:"WebRTC" help:"Media of WHIP and WHEP, UDP and TCP. Empty turns it off." example:"0.0.0.0:8189"`
-	PublicHost   []string `name:"public-host" env:"WEIR_PUBLIC_HOST" placeholder:"HOST" group:"WebRTC" help:"Addresses that are offered to WebRTC clients beside those of this machine." example:"203.0.113.7"`
+	WebRTCListen string   `name:"webrtc-listen" env:"WEIR_WEBRTC_LISTEN" default:"127.0.0.1:8189" placeholder:"ADDR" group:"WebRTC" help:"Media of WHIP and WHEP, UDP and TCP. This version has neither and does not use it." example:"0.0.0.0:8189"`
+	PublicHost   []string `name:"public-host" env:"WEIR_PUBLIC_HOST" placeholder:"HOST" group:"WebRTC" help:"Addresses that are offered to WebRTC clients beside those of this machine; also names in a certificate of our own." example:"203.0.113.7"`
 
 	Store        string   `name:"store" env:"WEIR_STORE" placeholder:"URL" group:"Store" help:"Where media is kept: file:///path or s3://bucket/prefix?endpoint=http://host:port&region=NAME. Default: a directory in the data directory. Keys come from WEIR_STORE_ACCESS_KEY and WEIR_STORE_SECRET_KEY, else from the standard AWS chain." example:"s3://footage?endpoint=http://127.0.0.1:9000"`
 	StoreCreate  bool     `name:"store-create-bucket" env:"WEIR_STORE_CREATE_BUCKET" default:"true" negatable:"" group:"Store" help:"Make the bucket when it is missing."`
@@ -69,7 +69,7 @@ type Settings struct {
 	MaxStreams    int       `name:"max-streams" env:"WEIR_MAX_STREAMS" default:"1000" group:"Limits" help:"Video streams that may be defined." example:"5000"`
 	SessionTime   Duration  `name:"console-session" env:"WEIR_CONSOLE_SESSION" default:"12h" placeholder:"TIME" group:"Limits" help:"How long a login of the console lasts." example:"1h"`
 	TokenTime     Duration  `name:"playback-token" env:"WEIR_PLAYBACK_TOKEN" default:"1h" placeholder:"TIME" group:"Limits" help:"How long a playback address works when nothing else is asked." example:"5m"`
-	AWSLimits     bool      `name:"aws-limits" env:"WEIR_AWS_LIMITS" group:"Limits" help:"Impose the limits that AWS has for its own capacity."`
+	AWSLimits     bool      `name:"aws-limits" env:"WEIR_AWS_LIMITS" group:"Limits" help:"Impose the limits that AWS has for its own capacity. This version has no AWS API and does not use it."`
 
 	LogLevel  string `name:"log-level" env:"WEIR_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"Log" help:"debug, info, warn or error." example:"debug"`
 	LogFormat string `name:"log-format" env:"WEIR_LOG_FORMAT" default:"text" enum:"text,json" group:"Log" help:"text or json." example:"json"`

@@ -242,3 +242,38 @@ func TestTargetNeverShrinks(t *testing.T) {
 		t.Errorf("the target duration is %g at the end, want 7", last)
 	}
 }
+
+// TestTracksChange goes on in the same session with another picture size:
+// playlists tell it with a discontinuity and another init segment, and each
+// init segment is that of its own time.
+func TestTracksChange(t *testing.T) {
+	b := newBench(t)
+	rec, err := b.stream.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rec.Close()
+	for i, width := range []int{320, 640, 320} {
+		tracks := archivetest.Tracks()
+		tracks[0].Width = width
+		if err := rec.SetTracks(tracks); err != nil {
+			t.Fatal(err)
+		}
+		if err := archivetest.Feed(b.Rig, rec, archivetest.Epoch().Add(time.Duration(i)*3*time.Second), 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := b.get(t, "1.m3u8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testkit.Golden(t, "tracks-change.m3u8", text)
+	first, err := b.get(t, "init/1/1.mp4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := b.get(t, "init/2/1.mp4")
+	if err != nil || first == second {
+		t.Errorf("the second init segment: equal to the first: %t, %v", first == second, err)
+	}
+}

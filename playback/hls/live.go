@@ -297,14 +297,23 @@ func (l *liveStream) edgeTags(p *Playlist, w *window, at tip) {
 		if t.ID == p.form.track {
 			continue
 		}
-		if _, other, err := l.segments(w, form{t.ID}); err == nil {
-			r := Report{URI: fmt.Sprintf("%d.m3u8", t.ID), MSN: other.msn, Part: other.part - 1}
-			if other.part == 0 {
-				r.MSN--
-			}
-			p.Reports = append(p.Reports, r)
+		if segs, other, err := l.segments(w, form{t.ID}); err == nil && len(segs) > 0 {
+			p.Reports = append(p.Reports, reportOf(t.ID, segs, other))
 		}
 	}
+}
+
+// reportOf tells how far another rendition reaches.
+func reportOf(id media.TrackID, segs []Segment, at tip) Report {
+	r := Report{URI: fmt.Sprintf("%d.m3u8", id), MSN: at.msn, Part: at.part - 1}
+	if at.part == 0 { // nothing of the growing segment is there: the last whole one is the tip
+		whole := segs[len(segs)-1]
+		if whole.Open && len(segs) > 1 {
+			whole = segs[len(segs)-2]
+		}
+		r.MSN, r.Part = whole.Seq, len(whole.Parts)-1
+	}
+	return r
 }
 
 // appendEdge renders segments at the live edge: dated, the newest with parts.

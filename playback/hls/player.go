@@ -260,12 +260,14 @@ func (h *Player) servePart(w http.ResponseWriter, r *http.Request, s *archive.St
 
 var errNotYet = errors.New("not there yet")
 
-// findPart finds a part at the live edge: errNotYet if it may still come.
+// findPart finds a part at the live edge: errNotYet if it may still come. A
+// part that was hinted at may come even though the producer is gone: it is
+// mostly back soon, and to shaka-player a refusal is fatal.
 func findPart(ctx context.Context, s *archive.Stream, edge archive.Edge, seq uint64, id media.TrackID, i int) ([]byte, error) {
-	var newest uint64
+	var next uint64 // after the newest, 0 without any
 	for n := range edge.Fragments {
 		f := &edge.Fragments[n]
-		newest = f.Seq
+		next = f.Seq + 1
 		if f.Seq != seq {
 			continue
 		}
@@ -284,7 +286,19 @@ func findPart(ctx context.Context, s *archive.Stream, edge archive.Edge, seq uin
 		}
 		return nil, errNotYet
 	}
-	if edge.Recording && (len(edge.Fragments) == 0 || seq == newest+1) {
+	if len(edge.Fragments) == 0 {
+		last, err := s.Newest(1)
+		if err != nil {
+			return nil, err
+		}
+		if len(last) == 0 && edge.Recording {
+			return nil, errNotYet // the very first one
+		}
+		for i := range last {
+			next = last[i].Seq + 1
+		}
+	}
+	if next > 0 && seq == next {
 		return nil, errNotYet
 	}
 	return nil, fmt.Errorf("%w: segment %d is not at the live edge", playback.ErrNotFound, seq)

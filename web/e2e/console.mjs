@@ -61,7 +61,7 @@ async function position(page) {
 
 /** Waits until the picture has moved on by some seconds. */
 async function advances(page, by) {
-  await page.waitForFunction(() => document.querySelector("video").readyState >= 3);
+  await page.waitForFunction(() => (document.querySelector("video")?.readyState ?? 0) >= 3);
   const from = await page.evaluate(() => document.querySelector("video").currentTime);
   await page.waitForFunction(
     ([from, by]) => document.querySelector("video").currentTime >= from + by,

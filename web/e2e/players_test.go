@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -60,6 +61,17 @@ func testPlayers(t *testing.T, r *rig) {
 			r.playRecorded(t, p.player, r.address(t, "porch", p.format, r.start, r.end), filmed, frames)
 		})
 	}
+	for _, p := range players {
+		if p.name == "shaka HLS" {
+			// shaka-player 5.2.12 throws «Cannot read properties of null» while
+			// it updates a low-latency playlist that has got a discontinuity.
+			continue
+		}
+		t.Run("the camera comes back "+p.name, func(t *testing.T) {
+			t.Parallel()
+			testReturn(t, r, "gate-"+strings.ReplaceAll(p.name, " ", "-"), p.player, p.format)
+		})
+	}
 	t.Run("clip", func(t *testing.T) {
 		t.Parallel()
 		r.playRecorded(t, "native", r.address(t, "porch", "clip", r.start, r.end), filmed, frames)
@@ -73,8 +85,35 @@ func testPlayers(t *testing.T, r *rig) {
 
 // tolerance is how far a recording's length may be off: B-frames are shown two
 // frames after they are decoded, and the last packet of sound is as long as it
-// is.
-const tolerance = 2*aFrame + 1024*time.Second/48000 + time.Millisecond
+// is, up to another frame.
+const tolerance = 3 * aFrame
+
+// testReturn watches a camera that leaves after its film, and comes back with
+// it: live the picture goes on, and the recording shows all films.
+func testReturn(t *testing.T, r *rig, stream, player, format string) {
+	sent := make(chan error, 1)
+	go func() {
+		err := r.push(stream, 1)
+		if err == nil {
+			time.Sleep(absence)
+			err = r.push(stream, 2)
+		}
+		sent <- err
+	}()
+	r.await(t, stream, 2*time.Second)
+	r.watch(t, player, r.address(t, stream, format, time.Time{}, time.Time{}), filmed.Seconds()+liveSeconds)
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	if player == "hls" {
+		return // hls.js stalls in the last tenth of a second of a recording with gaps
+	}
+	start, end := r.await(t, stream, 3*filmed-2*aFrame)
+	r.playRecorded(t, player, r.address(t, stream, format, start, end), 3*filmed, 3*frames)
+}
+
+// absence is how long a camera is away.
+const absence = 2 * time.Second
 
 // liveSeconds is how much of a live stream is watched.
 const liveSeconds = 4
@@ -83,18 +122,25 @@ const liveSeconds = 4
 // nothing is fatal.
 func (r *rig) playLive(t *testing.T, player, url string) {
 	t.Helper()
+	s := r.watch(t, player, url, liveSeconds)
+	if s.Frames < liveSeconds*frameRate/2 || s.AudioBytes == 0 {
+		t.Errorf("%d frames and %d bytes of sound were decoded", s.Frames, s.AudioBytes)
+	}
+}
+
+// watch plays some seconds of media, during which nothing may be fatal.
+func (r *rig) watch(t *testing.T, player, url string, seconds float64) seen {
+	t.Helper()
 	var s seen
-	r.do(t, "play", playing{Page: r.site, Player: player, URL: url, Seconds: liveSeconds, Patience: patience}, &s)
+	r.do(t, "play", playing{Page: r.site, Player: player, URL: url, Seconds: seconds, Patience: patience}, &s)
 	t.Logf("%.1f s behind, %d frames, waited %d times", s.Behind, s.Frames, s.Waiting)
 	if len(s.Errors) > 0 || s.TimedOut || s.Ended {
 		t.Fatalf("it does not play: %+v", s)
 	}
-	if s.CurrentTime-s.First < liveSeconds || s.ReadyState < 2 || s.Width == 0 {
+	if s.CurrentTime-s.First < seconds || s.ReadyState < 2 || s.Width == 0 {
 		t.Errorf("time did not advance: %+v", s)
 	}
-	if s.Frames < liveSeconds*frameRate/2 || s.AudioBytes == 0 {
-		t.Errorf("%d frames and %d bytes of sound were decoded", s.Frames, s.AudioBytes)
-	}
+	return s
 }
 
 // playRecorded watches a recording to its end: all of it is there and nothing

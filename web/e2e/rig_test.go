@@ -60,6 +60,7 @@ type rig struct {
 	*browser
 	site  string // a page of another site that embeds streams
 	link  string // logs in once
+	film  string
 	start time.Time
 	end   time.Time
 }
@@ -70,15 +71,23 @@ func startRig(t *testing.T) *rig {
 	r := &rig{site: site, Weir: testkit.StartWeir(t, binary, nil, "--demo", "--allowed-origin", site)}
 	r.link = loginLink(t, r.Weir)
 	r.browser = startBrowser(t)
-	film := shoot(t)
-	testkit.StartProcess(t, t.TempDir(), "ffmpeg", []string{"-loglevel", "error", "-re", "-stream_loop", "-1", "-i", film,
+	r.film = shoot(t)
+	testkit.StartProcess(t, t.TempDir(), "ffmpeg", []string{"-loglevel", "error", "-re", "-stream_loop", "-1", "-i", r.film,
 		"-c", "copy", "-f", "rtsp", "-rtsp_transport", "tcp", r.PublishURL("yard")}, nil)
-	push := exec.Command("ffmpeg", "-loglevel", "error", "-re", "-i", film, "-c", "copy", "-f", "rtsp", "-rtsp_transport", "tcp", r.PublishURL("porch"))
-	if out, err := push.CombinedOutput(); err != nil {
-		t.Fatalf("push: %v\n%s\n%s", err, out, r.Output())
+	if err := r.push("porch", 1); err != nil {
+		t.Fatal(err)
 	}
-	r.start, r.end = recorded(t, r.Weir, "porch")
+	r.start, r.end = r.await(t, "porch", filmed-aFrame)
 	return r
+}
+
+// push sends the film some times, at its own pace.
+func (r *rig) push(stream string, times int) error {
+	cmd := exec.Command("ffmpeg", "-loglevel", "error", "-re", "-stream_loop", fmt.Sprint(times-1), "-i", r.film, "-c", "copy", "-f", "rtsp", "-rtsp_transport", "tcp", r.PublishURL(stream))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("push: %w\n%s\n%s", err, out, r.Output())
+	}
+	return nil
 }
 
 // loginLink finds the one-time link in what the server prints.
@@ -110,24 +119,29 @@ func shoot(t *testing.T) string {
 	return path
 }
 
-// recorded waits until a stream's producer has left, and returns when its only
-// recording begins and ends.
-func recorded(t *testing.T, w *testkit.Weir, stream string) (start, end time.Time) {
+// await waits until that much of a stream is recorded, and returns where its
+// recordings begin and end.
+func (r *rig) await(t *testing.T, stream string, long time.Duration) (start, end time.Time) {
 	t.Helper()
-	var spans []struct{ Start, End time.Time }
-	for range 200 {
-		var s struct{ State struct{ Online bool } }
-		w.Get(t, "/v1/video/"+stream, &s)
-		var line struct {
-			Spans []struct{ Start, End time.Time }
+	var line struct {
+		Spans []struct{ Start, End time.Time }
+	}
+	for range 600 {
+		if status, data := r.Do(t, http.MethodGet, "/v1/video/"+stream+"/timeline", nil); status == http.StatusOK {
+			if err := json.Unmarshal(data, &line); err != nil {
+				t.Fatal(err)
+			}
 		}
-		w.Get(t, "/v1/video/"+stream+"/timeline", &line)
-		if spans = line.Spans; !s.State.Online && len(spans) == 1 && spans[0].End.Sub(spans[0].Start) >= filmed-aFrame {
-			return spans[0].Start, spans[0].End
+		var sum time.Duration
+		for _, s := range line.Spans {
+			sum += s.End.Sub(s.Start)
+		}
+		if sum >= long {
+			return line.Spans[0].Start, line.Spans[len(line.Spans)-1].End
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatalf("%s is recorded as %v, want one stretch of %v", stream, spans, filmed)
+	t.Fatalf("%s is recorded as %v, want %v", stream, line.Spans, long)
 	return start, end
 }
 

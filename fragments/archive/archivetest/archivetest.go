@@ -176,6 +176,11 @@ func Camera(r *Rig, rec *archive.Recorder, start time.Time, seconds int) error {
 	if err := rec.SetTracks(Tracks()); err != nil {
 		return err
 	}
+	return Feed(r, rec, start, seconds)
+}
+
+// Feed is Camera without telling the tracks.
+func Feed(r *Rig, rec *archive.Recorder, start time.Time, seconds int) error {
 	for ms := 0; ms < seconds*1000; ms += 20 {
 		at := start.Add(time.Duration(ms) * time.Millisecond)
 		r.Clock.Advance(at.Sub(r.Clock.Now()))

@@ -27,7 +27,8 @@ export function Facts(props: { stream: Stream; server: ServerInfo | undefined })
         {state.since && <Fact name="Since">{moment(new Date(state.since))}</Fact>}
         {stream.source && <Fact name="Source">{stream.source.url}</Fact>}
         <Fact name="Recorded">
-          {bytes(state.recording.bytes)} in {state.recording.chunks} chunks
+          {bytes(state.recording.bytes)} in {state.recording.chunks}{" "}
+          {state.recording.chunks === 1 ? "chunk" : "chunks"}
         </Fact>
         <Fact name="Retention">{stream.record ? retention(stream) : "live only"}</Fact>
         <Fact name="Container">{stream.container.toUpperCase()}</Fact>

@@ -22,7 +22,7 @@ export function StreamRow(props: { stream: Stream; onEdit: () => void; onDelete:
         <Badge stream={stream} />
         {problem && <span className="sub problem">{problem}</span>}
       </td>
-      <td data-label="Media">{tracks(stream) || <span className="quiet">not known yet</span>}</td>
+      <td data-label="Media">{tracks(stream) || "–"}</td>
       <td data-label="Bit rate" className="number">
         {state.online ? bitrate(state.bitrate) : "–"}
       </td>

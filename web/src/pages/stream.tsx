@@ -114,5 +114,5 @@ function offlineNotice(stream: Stream): string {
   if (problem) return `The camera is not connected: ${problem}`;
   return stream.source
     ? "Connecting to the camera…"
-    : "No producer is connected. Recordings can be played from the timeline.";
+    : "No producer is connected. What was recorded plays from the timeline.";
 }

@@ -96,9 +96,13 @@ export function Controls(props: Props) {
   );
 }
 
+/** Beyond this many seconds the picture is not live any more. */
+const longest = 60;
+
 /** How far the picture is behind the clock. */
 function Latency(props: { position: Date }) {
   const seconds = Math.max(0, (Date.now() - props.position.getTime()) / 1000);
+  if (seconds > longest) return null; // no producer is there
   return (
     <span
       className="quiet latency"

@@ -24,6 +24,9 @@ const retryAfter = 2000;
 /** A second media error within this many ms is not recovered from. */
 const recoverPause = 5000;
 
+/** How far before its end a recording may stall and count as ended, in s. */
+const endSlack = 0.5;
+
 const common: Partial<HlsConfig> = {
   // The segments are MP4 already: a worker would have nothing to convert, and
   // would need a script address that the page's policy does not allow.
@@ -45,6 +48,7 @@ export class Playback {
     private readonly listener: Listener,
   ) {
     video.addEventListener("ended", this.onEnded);
+    video.addEventListener("waiting", this.onWaiting);
   }
 
   /** Plays the live edge. */
@@ -84,6 +88,7 @@ export class Playback {
 
   destroy(): void {
     this.video.removeEventListener("ended", this.onEnded);
+    this.video.removeEventListener("waiting", this.onWaiting);
     this.close();
   }
 
@@ -145,6 +150,17 @@ export class Playback {
     const next = this.pieceEnd;
     if (next) this.from(next);
     else this.live();
+  };
+
+  /**
+   * Takes a stall at the very end for the end: behind a gap, hls.js does not
+   * tell the video that nothing follows where the sound is a little shorter.
+   */
+  private readonly onWaiting = (): void => {
+    const details = this.hls?.levels[Math.max(this.hls.currentLevel, 0)]?.details;
+    if (details && !details.live && this.video.currentTime >= details.edge - endSlack) {
+      this.onEnded();
+    }
   };
 
   private onError(hls: Hls, data: ErrorData): void {

@@ -15,6 +15,9 @@ interface Props {
 /** How often the position on screen is told, in ms. */
 const tick = 250;
 
+/** After this many ticks at the same position the picture stands still. */
+const still = 12;
+
 /** The video, what is wrong with it, and its controls. */
 export function Player(props: Props) {
   const { name, playback, onPosition } = props;
@@ -23,14 +26,21 @@ export function Player(props: Props) {
   const [mode, setMode] = useState<Mode>({ kind: "live" });
   const [problem, setProblem] = useState("");
   const [position, setPosition] = useState<Date>();
+  const [stands, setStands] = useState(false);
 
   useEffect(() => {
     if (!video.current) return;
     const player = new Playback(video.current, name, { onMode: setMode, onProblem: setProblem });
     playback.current = player;
     player.live();
+    const element = video.current;
+    let before: number | undefined;
+    let same = 0;
     const timer = window.setInterval(() => {
       const at = player.position();
+      same = at?.getTime() === before && !element.paused ? same + 1 : 0;
+      before = at?.getTime();
+      setStands(same >= still);
       setPosition(at);
       onPosition(at);
     }, tick);
@@ -41,7 +51,7 @@ export function Player(props: Props) {
     };
   }, [name, playback, onPosition]);
 
-  const notice = problem || (mode.kind === "live" ? props.offline : "");
+  const notice = problem || noticeOf(mode, stands, props.offline);
   return (
     <div className="player" ref={frame}>
       <div className="screen">
@@ -55,4 +65,10 @@ export function Player(props: Props) {
       <Controls frame={frame} video={video} playback={playback} mode={mode} position={position} />
     </div>
   );
+}
+
+/** What to say while nothing is wrong with the player itself. */
+function noticeOf(mode: Mode, stands: boolean, offline: string): string {
+  if (mode.kind === "live") return offline;
+  return stands && offline ? `The recording ends here. ${offline}` : "";
 }
