@@ -23,14 +23,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func start(t *testing.T, o rtspserver.Options) *ingesttest.Server {
 	t.Helper()
 	var s *ingesttest.Server
+	started := make(chan struct{}) // s is there
 	play := &rtspplay.Handler{Find: func(_ context.Context, name string) (rtspplay.Target, error) {
 		if name == "unknown" {
 			return rtspplay.Target{}, rtspplay.ErrNotFound
 		}
+		<-started
 		return rtspplay.Target{Live: s.Hub.Stream(name), Pulled: strings.HasPrefix(name, "pulled")}, nil
 	}}
 	t.Cleanup(play.Close)
 	s = ingesttest.Start(t, o, play)
+	close(started)
 	return s
 }
 
