@@ -160,9 +160,28 @@ func TestFramesInFramesOut(t *testing.T) {
 				got := clip(t, w, stream, ext)
 				samePackets(t, got, source, "v:0")
 				samePackets(t, got, source, "a:0")
+				describedAlike(t, got, source)
 			}
 			hlsSame(t, w, stream, source)
 		})
+	}
+}
+
+// describedAlike lets mediainfo, and mkvinfo where it applies, read a file, and
+// compares what the former says of its tracks with what it says of the source.
+func describedAlike(t testing.TB, got, source string) {
+	t.Helper()
+	const template = "--Output=Video;%Format% %Width%x%Height%\n"
+	describe := func(file string) string {
+		return ingesttest.Run(t, "mediainfo", template, file) + ingesttest.Run(t, "mediainfo", "--Output=Audio;%Format% %SamplingRate% %Channels%\n", file)
+	}
+	if g, w := describe(got), describe(source); g != w {
+		t.Errorf("mediainfo says of %s\n%sand of the source\n%s", filepath.Base(got), g, w)
+	}
+	if filepath.Ext(got) == ".mkv" {
+		if out := ingesttest.Run(t, "mkvinfo", got); strings.Contains(out, "(MKVInfo)") || !strings.Contains(out, "V_MPEG4/ISO/AVC") {
+			t.Errorf("mkvinfo says:\n%s", out)
+		}
 	}
 }
 
