@@ -36,6 +36,7 @@ const (
 	WritePatience   = 10 * time.Second // of a client that does not read
 	IdlePatience    = 60 * time.Second // without any request
 	MaxAuthFailures = 4                // wrong credentials on one connection
+	MaxQueued       = 4096             // packets that wait for one player: a picture of 5 MiB, which comes at once
 	MaxNameLength   = 256              // of a stream
 	MaxMedias       = 16               // in an announcement
 	MaxFormats      = 16               // of one media in an announcement

@@ -112,12 +112,13 @@ func (s *Server) Start() error {
 func (s *Server) start(addr string, config *tls.Config) error {
 	sd := &side{secure: config != nil}
 	sd.Server = &gortsplib.Server{
-		Handler:      &handler{server: s, side: sd},
-		RTSPAddress:  addr,
-		TLSConfig:    config,
-		ReadTimeout:  s.opts.ReadPatience,
-		WriteTimeout: WritePatience,
-		IdleTimeout:  s.opts.IdlePatience,
+		Handler:        &handler{server: s, side: sd},
+		RTSPAddress:    addr,
+		TLSConfig:      config,
+		ReadTimeout:    s.opts.ReadPatience,
+		WriteTimeout:   WritePatience,
+		IdleTimeout:    s.opts.IdlePatience,
+		WriteQueueSize: MaxQueued,
 		Listen: func(network, address string) (net.Listener, error) {
 			l, err := net.Listen(network, address)
 			if err != nil {
