@@ -147,15 +147,15 @@ func (n *node) openHTTP(context.Context) error {
 	if err != nil {
 		return err
 	}
-	api := catalogue.NewAPI(n.catalogue, n.hub, n.archive, pulls{n.sources, n.log})
-	api.Register(n.server)
-	n.wg.Go(func() { api.Watch(n.ctx) })
 	play := routes.New(routes.Options{
 		Catalogue: n.catalogue, Archive: n.archive, Verifier: n.verifier, Clock: n.clock, Log: n.log,
 		Address: n.addresses, TokenTime: n.settings.TokenTime.Std(),
 	})
 	play.Register(n.server)
 	n.catalogue.Listen(play)
+	api := catalogue.NewAPI(n.catalogue, n.hub, n.archive, pulls{n.sources, n.log}, play)
+	api.Register(n.server)
+	n.wg.Go(func() { api.Watch(n.ctx) })
 	n.registerSession()
 	n.server.Public("GET /v1/openapi.json", http.HandlerFunc(serveOpenAPI))
 	web.Register(n.server)

@@ -21,8 +21,8 @@ type API struct {
 
 // NewAPI returns the control plane over a catalogue. Run its Watch while
 // events shall flow.
-func NewAPI(c *Catalogue, hub *live.Hub, a *archive.Archive, sources Sources) *API {
-	v := viewer{hub: hub, archive: a, sources: sources}
+func NewAPI(c *Catalogue, hub *live.Hub, a *archive.Archive, sources Sources, viewers Viewers) *API {
+	v := viewer{hub: hub, archive: a, sources: sources, viewers: viewers}
 	return &API{c: c, archive: a, view: v, events: newEvents()}
 }
 

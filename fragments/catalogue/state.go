@@ -14,6 +14,11 @@ type Sources interface {
 	SourceState(id string) (any, bool)
 }
 
+// Viewers counts who watches over HTTP, beside the live readers.
+type Viewers interface {
+	Viewers(id string) int
+}
+
 // View is a stream as the native API shows it.
 type View struct {
 	ID      archive.StreamID `json:"id"`
@@ -31,7 +36,7 @@ type State struct {
 	Since    time.Time   `json:"since,omitzero"`
 	Tracks   []TrackView `json:"tracks,omitempty"`
 	Bitrate  uint64      `json:"bitrate"` // bits per second
-	Readers  int         `json:"readers"`
+	Readers  int         `json:"readers"` // players, over RTSP and HTTP
 	Health   live.Health `json:"health"`
 	// LastError is why the last producer left.
 	LastError string         `json:"lastError,omitempty"`
@@ -66,6 +71,7 @@ type viewer struct {
 	hub     *live.Hub
 	archive *archive.Archive
 	sources Sources
+	viewers Viewers
 }
 
 func (v *viewer) view(s Stream) (View, error) {
@@ -79,6 +85,9 @@ func (v *viewer) view(s Stream) (View, error) {
 		for _, t := range st.Tracks {
 			out.State.Tracks = append(out.State.Tracks, trackView(t))
 		}
+	}
+	if v.viewers != nil {
+		out.State.Readers += v.viewers.Viewers(string(s.ID))
 	}
 	a, err := v.archive.Stream(s.ID)
 	if err != nil {

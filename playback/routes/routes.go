@@ -40,9 +40,10 @@ type Options struct {
 
 // Routes are the playback routes of the native API.
 type Routes struct {
-	opts Options
-	hls  *hls.Player
-	dash *dash.Player
+	opts    Options
+	hls     *hls.Player
+	dash    *dash.Player
+	viewers viewers
 }
 
 // New returns the routes.
@@ -70,6 +71,7 @@ func (p *Routes) StreamChanged(catalogue.Stream) {}
 func (p *Routes) StreamRemoved(s catalogue.Stream) {
 	p.hls.Forget(s.ID)
 	p.dash.Forget(s.ID)
+	p.viewers.forget(s.ID)
 }
 
 // serve finds the stream and checks the identity before it plays.
@@ -78,6 +80,9 @@ func (p *Routes) serve(format string, play func(http.ResponseWriter, *http.Reque
 		s, err := p.open(r, id, format)
 		if c, ok := id.Claims(); ok {
 			r = r.WithContext(playback.Bound(r.Context(), playback.Window{Start: c.Start, End: c.End}))
+		}
+		if err == nil && isIndex(r.PathValue("path")) {
+			p.viewers.note(s.ID(), r, id, p.opts.Clock.Now())
 		}
 		if err == nil {
 			err = play(w, r, s)
@@ -121,7 +126,7 @@ const catalogueMaxWindow = 10 * 365 * 24 * time.Hour
 // of its query even where the query names none.
 func isIndex(path string) bool {
 	n := len(path)
-	return n > 5 && path[n-5:] == ".m3u8" || n > 4 && path[n-4:] == ".mpd" || path == ""
+	return n > 5 && path[n-5:] == ".m3u8" || n > 4 && path[n-4:] == ".mpd"
 }
 
 // fail answers with the status that an error stands for.
