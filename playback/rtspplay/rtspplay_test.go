@@ -6,12 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"weir/ingest/ingesttest"
+	"weir/internal/live"
 	"weir/internal/rtspserver"
 	"weir/playback/rtspplay"
 )
@@ -22,15 +24,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // "pulled" are said to have a source, so players wait for them.
 func start(t *testing.T, o rtspserver.Options) *ingesttest.Server {
 	t.Helper()
-	var s *ingesttest.Server
+	var hub atomic.Pointer[live.Hub]
 	play := &rtspplay.Handler{Find: func(_ context.Context, name string) (rtspplay.Target, error) {
 		if name == "unknown" {
 			return rtspplay.Target{}, rtspplay.ErrNotFound
 		}
-		return rtspplay.Target{Live: s.Hub.Stream(name), Pulled: strings.HasPrefix(name, "pulled")}, nil
+		return rtspplay.Target{Live: hub.Load().Stream(name), Pulled: strings.HasPrefix(name, "pulled")}, nil
 	}}
 	t.Cleanup(play.Close)
-	s = ingesttest.Start(t, o, play)
+	s := ingesttest.Start(t, o, play)
+	hub.Store(s.Hub)
 	return s
 }
 
