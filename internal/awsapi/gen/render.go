@@ -21,9 +21,11 @@ func (w *writer) line(format string, args ...any) {
 
 // render makes the files of a package.
 func render(m *model, pkg string) (map[string][]byte, error) {
-	for name, s := range m.Shapes {
-		if err := m.admit(name, s); err != nil {
-			return nil, err
+	for _, check := range []func(string) error{m.admit, func(name string) error { return m.acyclic(name, nil) }} {
+		for _, name := range m.shapeNames() {
+			if err := check(name); err != nil {
+				return nil, err
+			}
 		}
 	}
 	enums, err := renderEnums(m, pkg)
@@ -48,7 +50,13 @@ func render(m *model, pkg string) (map[string][]byte, error) {
 }
 
 // admit refuses what neither the walker nor this generator provides for.
-func (m *model) admit(name string, s *shape) error {
+func (m *model) admit(name string) error {
+	s := m.Shapes[name]
+	for _, r := range []string{s.Member.Shape, s.Key.Shape, s.Value.Shape} {
+		if r != "" && m.Shapes[r] == nil {
+			return fmt.Errorf("shape %s: there is no shape %s", name, r)
+		}
+	}
 	if s.Type == "map" && m.Shapes[s.Value.Shape].Type != "string" {
 		return fmt.Errorf("shape %s: a map of %s", name, m.Shapes[s.Value.Shape].Type)
 	}
@@ -60,7 +68,7 @@ func (m *model) admit(name string, s *shape) error {
 			return fmt.Errorf("shape %s: member %s travels as %s", name, x.name, x.Location)
 		}
 	}
-	return m.acyclic(name, nil)
+	return nil
 }
 
 // acyclic refuses shapes that hold themselves, which tables of Go variables
@@ -103,7 +111,10 @@ func header(w *writer, pkg string, imports ...string) {
 		return
 	}
 	w.line("import (")
-	for _, i := range imports {
+	for n, i := range imports {
+		if n > 0 {
+			w.line("")
+		}
 		w.line("%q", i)
 	}
 	w.line(")\n")

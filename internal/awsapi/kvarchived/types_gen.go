@@ -4,6 +4,7 @@ package kvarchived
 
 import (
 	"io"
+
 	"weir/internal/awsapi"
 )
 

@@ -4,6 +4,7 @@ package kvmedia
 
 import (
 	"io"
+
 	"weir/internal/awsapi"
 )
 
