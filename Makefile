@@ -101,6 +101,16 @@ faults: setup console ## The long tests: those with the build tag faults
 interop: ## Clients that come from Maven or PyPI
 	@echo "no client of Maven or PyPI speaks to Weir yet; the clients of video are part of make test"
 
+# What is made from the API models of AWS, which are not part of this tree:
+# AWS_MODELS names the directory that holds them.
+.PHONY: generate generate-check
+generate: ## The wire shapes, from the models in AWS_MODELS
+	@test -n "$(AWS_MODELS)" || { echo "set AWS_MODELS to the directory of the API models" >&2; exit 1; }
+	go run ./internal/awsapi/gen -models '$(AWS_MODELS)' -out internal/awsapi
+generate-check: ## Whether they are current
+	@test -n "$(AWS_MODELS)" || { echo "set AWS_MODELS to the directory of the API models" >&2; exit 1; }
+	go run ./internal/awsapi/gen -models '$(AWS_MODELS)' -out internal/awsapi -check
+
 .PHONY: clean
 clean: ## Remove what was built; data, tools and node_modules stay
 	rm -rf bin web/dist/console
