@@ -143,12 +143,34 @@ func (r *rig) watch(t *testing.T, player, url string, seconds float64) seen {
 	return s
 }
 
+// stallThreshold is the buffer at which dash.js halts a player: half a second.
+const stallThreshold = 0.6
+
+// haltedAtEnd tells whether a player stands shortly before the end with all of
+// it in hand. On a busy machine dash.js 5.2.12 does so now and then: it has
+// not noticed yet that nothing more comes, takes the little that is left for a
+// stall, and sets the rate to 0 for good.
+func (s *seen) haltedAtEnd() bool {
+	return s.TimedOut && len(s.Errors) == 0 && s.ReadyState >= 3 && s.Duration-s.CurrentTime <= stallThreshold
+}
+
+// playThrough plays an address at twice its speed until it ends.
+func (r *rig) playThrough(t *testing.T, player, url string) seen {
+	t.Helper()
+	var s seen
+	r.do(t, "play", playing{Page: r.site, Player: player, URL: url, Rate: 2, Patience: patience}, &s)
+	return s
+}
+
 // playRecorded watches a recording to its end: all of it is there and nothing
 // more.
 func (r *rig) playRecorded(t *testing.T, player, url string, long time.Duration, frames int) {
 	t.Helper()
-	var s seen
-	r.do(t, "play", playing{Page: r.site, Player: player, URL: url, Rate: 2, Patience: patience}, &s)
+	s := r.playThrough(t, player, url)
+	if s.haltedAtEnd() {
+		t.Logf("it halted at %.3f of %.3f s; once more", s.CurrentTime, s.Duration)
+		s = r.playThrough(t, player, url)
+	}
 	if len(s.Errors) > 0 || s.TimedOut || !s.Ended {
 		t.Fatalf("it does not play to its end: %+v", s)
 	}
