@@ -31,7 +31,7 @@ func (s *Streams) Iterator(ctx context.Context, in IteratorInput) (string, error
 	if err != nil {
 		return "", err
 	}
-	if err := s.limits.call("GetShardIterator", sh.id+v.row.ID, 5*s.opts.iteratorShare(v), s.opts.Clock); err != nil {
+	if !s.limits.call("GetShardIterator "+v.row.ID+" "+sh.id, 5, s.opts.Clock.Now()) {
 		sh.count.readThrottles.Add(1)
 		return "", fail(Throttled, "Rate exceeded for Shard - %s/%s/%s", s.opts.Account, v.row.Name, sh.id)
 	}
@@ -40,9 +40,6 @@ func (s *Streams) Iterator(ctx context.Context, in IteratorInput) (string, error
 	}
 	return s.iterator(v, sh, at), nil
 }
-
-// iteratorShare is 1: the limit of GetShardIterator holds for each shard.
-func (o *Options) iteratorShare(*view) int { return 1 }
 
 func (s *Streams) iterator(v *view, sh *shard, at shardlog.Offset) string {
 	return s.tokens.sealCursor(cursor{uid: sh.row.UID, shard: sh.row.Index, at: at, created: s.now(), stream: v.row.Name})

@@ -53,12 +53,17 @@ func dataKeyRecord(streamID string, number uint32) string {
 	return fmt.Sprintf("data stream %s key %d", streamID, number)
 }
 
-// newDataKeyRow makes a data key, sealed.
-func newDataKeyRow(by Sealer, row *streamRow, now int64) (dataKeyRow, error) {
+// newRow makes a data key, sealed.
+func (k *keyring) newRow(by Sealer, row *streamRow, now int64) (dataKeyRow, error) {
 	r := dataKeyRow{Number: 1, Created: now}
 	if n := len(row.DataKeys); n > 0 {
 		r.Number = row.DataKeys[n-1].Number + 1
 	}
+	k.mu.RLock()
+	for _, have := range k.keys { // also those whose row could not be written
+		r.Number = max(r.Number, have.number+1)
+	}
+	k.mu.RUnlock()
 	key := make([]byte, dataKeyBytes)
 	rand.Read(key)
 	var err error

@@ -2,7 +2,7 @@ package streams
 
 import (
 	"context"
-	"errors"
+	"strconv"
 	"sync"
 	"unicode/utf8"
 
@@ -158,8 +158,9 @@ func (s *Streams) putBatch(ctx context.Context, st *stream, v *view, entries []E
 	for len(w.left) > 0 {
 		s.route(st, v, entries, results, w)
 		if len(w.appends) > 0 {
-			err := s.log.Append(ctx, w.appends)
-			s.settleAppends(results, w, err)
+			// Not with ctx: who has left must not be in a shard that is closed.
+			err := s.log.Append(context.Background(), w.appends)
+			s.settleAppends(entries, results, w, err)
 		}
 		if len(w.left) == 0 {
 			break
@@ -238,7 +239,7 @@ func place(i int, batch bool) string {
 	if !batch {
 		return "partitionKey"
 	}
-	return "records." + itoa(i+1) + ".member.partitionKey"
+	return "records." + strconv.Itoa(i+1) + ".member.partitionKey"
 }
 
 // route turns the entries that are left into appends, as far as their shards
@@ -298,14 +299,13 @@ func (w *putting) add(v *view, sh *shard, i int, e *Entry) {
 		w.buffer = appendInner(append(w.buffer, flags(explicit, false)), e, explicit)
 		a.Head, a.Data = w.buffer[start:], e.Data
 	}
-	sh.count.in(len(e.Data) + len(e.PartitionKey))
 	w.appends = append(w.appends, a)
 	w.shards = append(w.shards, sh)
 	w.which = append(w.which, i)
 }
 
 // settleAppends lets the writers out of their shards and fills in the results.
-func (s *Streams) settleAppends(results []EntryResult, w *putting, err error) {
+func (s *Streams) settleAppends(entries []Entry, results []EntryResult, w *putting, err error) {
 	for n := range w.appends {
 		a, sh, r := &w.appends[n], w.shards[n], &results[w.which[n]]
 		sh.gate.leave()
@@ -315,8 +315,10 @@ func (s *Streams) settleAppends(results []EntryResult, w *putting, err error) {
 			continue
 		}
 		r.Sequence = sh.sequence(a.Offset, a.Time)
+		e := &entries[w.which[n]]
+		sh.count.in(len(e.Data) + len(e.PartitionKey))
 	}
-	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+	if err != nil {
 		s.opts.Log.Error("append records", "error", err)
 	}
 }

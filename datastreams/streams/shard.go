@@ -22,7 +22,7 @@ type shardState struct {
 	log   *shardlog.Shard
 	gate  gate
 	count counters
-	rates rates
+	rates shardRates
 	lag   readerLag
 }
 

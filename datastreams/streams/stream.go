@@ -13,9 +13,13 @@ type stream struct {
 	arn string
 	// view is what everybody reads, without a lock. It is replaced under
 	// Streams.admin.
-	view atomic.Pointer[view]
-	next atomic.Uint32 // distributes records where the partition key does not
-	keys keyring
+	view    atomic.Pointer[view]
+	next    atomic.Uint32 // distributes records where the partition key does not
+	keys    keyring
+	scaling scaling
+	// resharding is held while shards are replaced. It comes before
+	// Streams.admin.
+	resharding sync.Mutex
 
 	mu        sync.RWMutex         // guards the following
 	consumers map[string]*consumer // by name

@@ -58,7 +58,8 @@ type Streams struct {
 
 	maintaining sync.Mutex // one round of maintenance at a time
 
-	pace pace
+	pace     pace
+	puttings puttings
 }
 
 // pace is how long things take that the API leaves open. Tests hurry them.
