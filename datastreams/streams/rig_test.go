@@ -33,6 +33,7 @@ type rig struct {
 	change func(*shardlog.LogOptions)
 	file   int64 // size of the journal's files
 	batch  int
+	limit  int // of one Get
 }
 
 // epoch is when tests begin.
@@ -44,7 +45,7 @@ func newRig(t testing.TB, change ...func(*rig)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, disk: vfs.NewMem(), meta: store, clock: clock.NewManual(epoch()), log: slog.New(slog.DiscardHandler), file: 1 << 20, batch: 256 << 10}
+	r := &rig{t: t, disk: vfs.NewMem(), meta: store, clock: clock.NewManual(epoch()), log: slog.New(slog.DiscardHandler), file: 1 << 20, batch: 256 << 10, limit: 3}
 	for _, c := range change {
 		c(r)
 	}
@@ -151,7 +152,7 @@ func (r *rig) read(ref Ref, shard string, p Position) ([]Record, []ChildShard) {
 	r.must(err)
 	var all []Record
 	for {
-		out, err := r.Get(r.t.Context(), GetInput{Iterator: it, Limit: 3})
+		out, err := r.Get(r.t.Context(), GetInput{Iterator: it, Limit: r.limit})
 		r.must(err)
 		all = append(all, out.Records...)
 		if it = out.NextIterator; it == "" {
