@@ -41,6 +41,8 @@ func TestModel(t *testing.T) {
 			"encrypt":  m.encrypt,
 			"restart":  m.restart,
 			"expire":   m.expire,
+			"flush":    func(*rapid.T) { m.must(m.Streams.log.Flush()) },
+			"tier":     func(*rapid.T) { m.must(m.Streams.log.Tier(m.rig.t.Context())) },
 			"read":     m.read,
 			"position": m.position,
 			"list":     m.list,
