@@ -39,6 +39,7 @@ func (m *mortal) gone() bool { return m.left.Load() == 0 }
 // the first commit, the second, and so on. Whatever was under way is finished
 // after the next start, and nothing that was acknowledged is missing.
 func TestPowerGoesAtEveryCommit(t *testing.T) {
+	t.Parallel()
 	for k := range 40 {
 		power := &mortal{}
 		power.left.Store(-1)

@@ -101,6 +101,7 @@ func (h *history) settle() {
 // cut short and the power goes. The history of each shard must be one that a
 // list would have had.
 func TestLinearizable(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { linearizable(t, seed) })
 	}
