@@ -43,7 +43,7 @@ func TestPowerGoesAtEveryCommit(t *testing.T) {
 	for k := range 40 {
 		power := &mortal{}
 		power.left.Store(-1)
-		r := newRig(t, func(r *rig) {
+		r := newRig(t, light, func(r *rig) {
 			power.Store = r.meta
 			r.meta = power
 		})

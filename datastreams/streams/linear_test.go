@@ -113,7 +113,7 @@ func linearizable(t *testing.T, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 7))
 	disk := vfs.NewMem()
 	inject := vfs.NewInject(disk)
-	r := newRig(t, func(r *rig) {
+	r := newRig(t, light, func(r *rig) {
 		r.disk = inject
 		r.change = func(o *shardlog.LogOptions) { o.TailBytes = 2 << 10 }
 	})

@@ -21,7 +21,7 @@ import (
 func TestModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		r := newRig(t, func(r *rig) {
+		r := newRig(t, light, func(r *rig) {
 			r.limit = rapid.SampledFrom([]int{1, 7, 1000}).Draw(rt, "limit")
 			r.change = func(o *shardlog.LogOptions) {
 				o.TailBytes, o.SegmentBytes = 4<<10, 8<<10
