@@ -64,6 +64,7 @@ func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node,
 		{"metadata", n.openMeta},
 		{"archive", n.openArchive},
 		{"catalogue", n.openCatalogue},
+		{"data streams", n.openDataStreams},
 		{"live streams", n.openLive},
 		{"sources", n.openSources},
 		{"HTTP", n.openHTTP},
@@ -160,7 +161,7 @@ func (n *node) openHTTP(context.Context) error {
 	n.server.Public("GET /v1/openapi.json", http.HandlerFunc(serveOpenAPI))
 	web.Register(n.server)
 	n.server.AddCheck("store", n.storeReady)
-	return nil
+	return n.registerAWS()
 }
 
 func (n *node) openTLS() error {
