@@ -52,6 +52,7 @@ type signature struct {
 	expires time.Duration // 0 for the header form's window
 	list    string        // of the signed headers, as it is signed
 	headers []string
+	room    [16]string // for headers, of most requests
 	sum     [signatureBytes]byte
 }
 
@@ -70,36 +71,36 @@ func signedInQuery(r *http.Request) bool {
 		strings.Contains(r.URL.RawQuery, "X-Amz-") && r.URL.Query().Has("X-Amz-Signature")
 }
 
-// parseSignature reads the signature of a request, in either form.
-func parseSignature(r *http.Request) (*signature, error) {
+// parse reads the signature of a request, in either form.
+func (s *signature) parse(r *http.Request) error {
 	inHeader, inQuery := len(r.Header["Authorization"]) > 0, signedInQuery(r)
 	switch {
 	case inHeader && inQuery:
-		return nil, errBothPlaces()
+		return errBothPlaces()
 	case !inHeader && !inQuery:
-		return nil, errNone()
+		return errNone()
 	}
 	if r.Header.Get("X-Amz-Security-Token") != "" || inQuery && r.URL.Query().Has("X-Amz-Security-Token") {
-		return nil, errSessionToken()
+		return errSessionToken()
 	}
 	if inQuery {
-		return parseQuerySignature(r)
+		return s.parseQuery(r)
 	}
-	return parseHeaderSignature(r)
+	return s.parseHeader(r)
 }
 
-func parseHeaderSignature(r *http.Request) (*signature, error) {
+func (s *signature) parseHeader(r *http.Request) error {
 	values := r.Header["Authorization"]
 	if len(values) > 1 {
-		return nil, errIncomplete("The request has %d 'Authorization' headers.", len(values))
+		return errIncomplete("The request has %d 'Authorization' headers.", len(values))
 	}
 	text := values[0]
 	if len(text) > maxAuthorization {
-		return nil, errIncomplete("The 'Authorization' header is over the limit of %d bytes.", maxAuthorization)
+		return errIncomplete("The 'Authorization' header is over the limit of %d bytes.", maxAuthorization)
 	}
 	word, rest, _ := strings.Cut(text, " ")
 	if word != sigAlgorithm {
-		return nil, errIncomplete("Unsupported AWS 'algorithm': '%s'.", clip(word))
+		return errIncomplete("Unsupported AWS 'algorithm': '%s'.", clip(word))
 	}
 	var parts [3]string
 	names := [3]string{"Credential", "SignedHeaders", "Signature"}
@@ -108,7 +109,7 @@ func parseHeaderSignature(r *http.Request) (*signature, error) {
 		for i := range names {
 			if name == names[i] {
 				if parts[i] != "" {
-					return nil, errIncomplete("Authorization header holds '%s' twice.", name)
+					return errIncomplete("Authorization header holds '%s' twice.", name)
 				}
 				parts[i] = value
 			}
@@ -120,18 +121,17 @@ func parseHeaderSignature(r *http.Request) (*signature, error) {
 			missing.WriteString("Authorization header requires '" + names[i] + "' parameter. ")
 		}
 	}
-	s := &signature{}
 	ok, err := s.headerDate(r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !ok {
 		missing.WriteString("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ")
 	}
 	if missing.Len() > 0 {
-		return nil, errIncomplete("%sAuthorization=%s", missing.String(), clip(text))
+		return errIncomplete("%sAuthorization=%s", missing.String(), clip(text))
 	}
-	return s, s.set(parts[0], parts[1], parts[2])
+	return s.set(parts[0], parts[1], parts[2])
 }
 
 // headerDate takes the time of signing; X-Amz-Date goes before Date.
@@ -151,22 +151,25 @@ func (s *signature) headerDate(r *http.Request) (bool, error) {
 		if err != nil {
 			return false, errIncomplete("Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", clip(values[0]))
 		}
-		s.at, s.stamp = at, at.UTC().Format(stampLayout)
+		s.at, s.stamp = at, values[0]
+		if len(s.stamp) != len(stampLayout) {
+			s.stamp = stampOf(at)
+		}
 		return true, nil
 	}
 	return false, nil
 }
 
-func parseQuerySignature(r *http.Request) (*signature, error) {
+func (s *signature) parseQuery(r *http.Request) error {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, errIncomplete("The query string is malformed.")
+		return errIncomplete("The query string is malformed.")
 	}
 	names := []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date"}
 	var missing strings.Builder
 	for _, name := range append([]string{"X-Amz-Expires", "X-Amz-Content-Sha256"}, names...) {
 		if len(q[name]) > 1 {
-			return nil, errIncomplete("AWS query-string parameters must include '%s' once. Re-examine the query-string parameters.", name)
+			return errIncomplete("AWS query-string parameters must include '%s' once. Re-examine the query-string parameters.", name)
 		}
 	}
 	for _, name := range names {
@@ -175,21 +178,21 @@ func parseQuerySignature(r *http.Request) (*signature, error) {
 		}
 	}
 	if missing.Len() > 0 {
-		return nil, errIncomplete("%sRe-examine the query-string parameters.", missing.String())
+		return errIncomplete("%sRe-examine the query-string parameters.", missing.String())
 	}
 	if a := q.Get("X-Amz-Algorithm"); a != sigAlgorithm {
-		return nil, errIncomplete("Unsupported AWS 'algorithm': '%s'.", clip(a))
+		return errIncomplete("Unsupported AWS 'algorithm': '%s'.", clip(a))
 	}
-	s := &signature{query: true, stamp: q.Get("X-Amz-Date")}
+	s.query, s.stamp = true, q.Get("X-Amz-Date")
 	if s.at, err = time.Parse(stampLayout, s.stamp); err != nil {
-		return nil, errIncomplete("Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", clip(s.stamp))
+		return errIncomplete("Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", clip(s.stamp))
 	}
 	if text := q.Get("X-Amz-Expires"); text != "" {
 		if s.expires, err = parseExpires(text); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return s, s.set(q.Get("X-Amz-Credential"), q.Get("X-Amz-SignedHeaders"), q.Get("X-Amz-Signature"))
+	return s.set(q.Get("X-Amz-Credential"), q.Get("X-Amz-SignedHeaders"), q.Get("X-Amz-Signature"))
 }
 
 // parseExpires reads a number of seconds, up to a week.
@@ -214,8 +217,12 @@ func parseExpires(text string) (time.Duration, error) {
 
 // set takes the three parts that both forms have.
 func (s *signature) set(credential, list, sum string) error {
-	parts := strings.Split(credential, "/")
-	if len(parts) != 5 {
+	var parts [5]string
+	n, rest, more := 0, credential, true
+	for ; n < len(parts) && more; n++ {
+		parts[n], rest, more = strings.Cut(rest, "/")
+	}
+	if n < len(parts) || more {
 		return errIncomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '%s'", clip(credential))
 	}
 	s.accessKey, s.day, s.Region, s.Service = parts[0], parts[1], parts[2], parts[3]
@@ -229,7 +236,7 @@ func (s *signature) set(credential, list, sum string) error {
 	if !scopePart(s.Service) {
 		return errSignature("Credential should be scoped to a correct service, not '%s'. ", clip(s.Service))
 	}
-	if day := s.at.UTC().Format(dayLayout); s.day != day {
+	if day := s.stamp[:len(dayLayout)]; s.day != day {
 		return errSignature("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'.", clip(s.day), day, s.stamp)
 	}
 	if len(sum) != 2*signatureBytes {
@@ -238,7 +245,10 @@ func (s *signature) set(credential, list, sum string) error {
 	if _, err := hex.Decode(s.sum[:], []byte(sum)); err != nil {
 		return errMismatch()
 	}
-	s.list, s.headers = list, strings.Split(list, ";")
+	s.list, s.headers = list, s.room[:0]
+	for name := range strings.SplitSeq(list, ";") {
+		s.headers = append(s.headers, name)
+	}
 	return s.checkHeaders()
 }
 
@@ -292,10 +302,10 @@ func headerName(text string) bool {
 	return text != ""
 }
 
-// signs tells whether the header of that name, in lower case, is signed.
+// signs tells whether the header of that name is signed.
 func (s *signature) signs(name string) bool {
 	for _, h := range s.headers {
-		if h == name {
+		if strings.EqualFold(h, name) {
 			return true
 		}
 	}

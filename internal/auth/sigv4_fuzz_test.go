@@ -26,8 +26,8 @@ func FuzzAuthorization(f *testing.F) {
 			r.Header.Set("Authorization", header)
 		}
 		r.URL.RawQuery, r.RequestURI = query, "/?"+query
-		s, err := parseSignature(r)
-		if err != nil {
+		s := &signature{}
+		if err := s.parse(r); err != nil {
 			if refusal := Refusal(err); refusal.Status >= 500 || len(refusal.Message) > 4*maxEchoed {
 				t.Fatalf("%q is refused with %d: %s", header, refusal.Status, refusal.Message)
 			}

@@ -202,8 +202,8 @@ func TestMutants(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		s, err := parseSignature(good)
-		if err != nil {
+		s := &signature{}
+		if err := s.parse(good); err != nil {
 			t.Fatal(err)
 		}
 		body, _ := SignedBody(good)
@@ -461,4 +461,17 @@ func TestBudget(t *testing.T) {
 	if b.held != 0 || len(b.peers) != 0 {
 		t.Fatalf("%d bytes are still held by %d addresses", b.held, len(b.peers))
 	}
+}
+
+// TestMac holds our HMAC against that of the library.
+func TestMac(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var key signingKey
+		copy(key[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(rt, "key"))
+		text := rapid.SliceOf(rapid.Byte()).Draw(rt, "text")
+		want := hmacSum(key[:], string(text))
+		if got := key.mac(append(make([]byte, sha256.BlockSize), text...)); got != want {
+			rt.Fatalf("%x, want %x", got, want)
+		}
+	})
 }

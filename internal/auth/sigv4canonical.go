@@ -172,7 +172,7 @@ func appendHeader(dst []byte, r *http.Request, name, host string) ([]byte, bool)
 	if name == "host" || name == ":authority" {
 		return append(dst, host...), true
 	}
-	values := r.Header[http.CanonicalHeaderKey(name)]
+	values := headerValues(r.Header, name)
 	if len(values) > 0 {
 		for i, v := range values {
 			if i > 0 {
@@ -206,6 +206,22 @@ func appendHeader(dst []byte, r *http.Request, name, host string) ([]byte, bool)
 		return append(dst, strings.Join(names, ",")...), len(names) > 0
 	}
 	return dst, false
+}
+
+// headerValues finds a header by its name in lower case, without allocating
+// the name in the form that package net/http uses.
+func headerValues(h http.Header, name string) []string {
+	var room [64]byte
+	key := room[:0]
+	upper := true
+	for _, c := range []byte(name) {
+		if upper && c >= 'a' && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		upper = c == '-'
+		key = append(key, c)
+	}
+	return h[string(key)]
 }
 
 // appendFolded appends a value without spaces at its ends, and with one space

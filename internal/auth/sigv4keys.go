@@ -66,13 +66,28 @@ func hmacSum(key []byte, text string) (sum signingKey) {
 // sign signs a canonical request.
 func (k *signingKey) sign(stamp, scope string, canonical []byte) (sum [signatureBytes]byte) {
 	hash := sha256.Sum256(canonical)
-	text := make([]byte, 0, 256)
-	text = append(append(text, sigAlgorithm...), '\n')
-	text = append(append(text, stamp...), '\n')
+	var room [512]byte
+	text := append(room[:sha256.BlockSize], sigAlgorithm...)
+	text = append(append(append(text, '\n'), stamp...), '\n')
 	text = append(append(text, scope...), '\n')
 	text = hex.AppendEncode(text, hash[:])
-	h := hmac.New(sha256.New, k[:])
-	h.Write(text)
-	h.Sum(sum[:0])
-	return sum
+	return k.mac(text)
+}
+
+// mac is HMAC-SHA256 of what stands behind the first block of text, which it
+// overwrites. Package hmac allocates its two hashes; this one is called for
+// every request.
+func (k *signingKey) mac(text []byte) (sum [signatureBytes]byte) {
+	const inner, outer = 0x36, 0x5c // RFC 2104, section 2
+	var last [sha256.BlockSize + sha256.Size]byte
+	for i := range sha256.BlockSize {
+		text[i], last[i] = inner, outer
+	}
+	for i, c := range k {
+		text[i] ^= c
+		last[i] ^= c
+	}
+	sum = sha256.Sum256(text)
+	copy(last[sha256.BlockSize:], sum[:])
+	return sha256.Sum256(last[:])
 }

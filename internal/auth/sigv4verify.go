@@ -39,7 +39,7 @@ type Terms struct {
 
 // signed is a signature whose key is known.
 type signed struct {
-	*signature
+	signature
 	key       signingKey
 	canonical []byte // without the payload's hash, of the host as it came
 	identity  Identity
@@ -48,8 +48,9 @@ type signed struct {
 // sigv4 verifies a signed request. What can be checked without the body is
 // checked before any of it is read.
 func (v *Verifier) sigv4(r *http.Request, t Terms) (Identity, error) {
-	s, err := parseSignature(r)
-	if err != nil {
+	k := &signed{}
+	s := &k.signature
+	if err := s.parse(r); err != nil {
 		return Identity{}, err
 	}
 	if err := v.checkScope(s, t); err != nil {
@@ -65,7 +66,6 @@ func (v *Verifier) sigv4(r *http.Request, t Terms) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	k := &signed{signature: s}
 	pair, grant, known := v.keys.Key(s.accessKey)
 	if !known {
 		pair.Secret = v.dummy
@@ -126,7 +126,7 @@ func (v *Verifier) checkScope(s *signature, t Terms) error {
 // on the way adds one.
 func (s *signature) checkCovered(r *http.Request) error {
 	for name := range r.Header {
-		if strings.HasPrefix(name, "X-Amz-") && !s.signs(strings.ToLower(name)) {
+		if strings.HasPrefix(name, "X-Amz-") && !s.signs(name) {
 			return errSignature("There were headers present in the request which were not signed: %s", strings.ToLower(clip(name)))
 		}
 	}
@@ -192,7 +192,9 @@ func (v *Verifier) checkPayload(r *http.Request, k *signed, declared string, t T
 		return Identity{}, err
 	}
 	hash := sha256.Sum256(body.data)
-	if !k.matches(r, hex.EncodeToString(hash[:])) {
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], hash[:])
+	if !k.matches(r, string(text[:])) {
 		body.Release()
 		return Identity{}, errMismatch()
 	}
