@@ -87,7 +87,7 @@ func (v *Verifier) rtspDigest(r RTSPRequest, text string) (Identity, error) {
 	}
 	ours, fresh := v.nonceState(p["nonce"], r.Remote)
 	if ours && !fresh {
-		return Identity{}, &Error{http.StatusUnauthorized, staleCode, "the nonce has expired"}
+		return Identity{}, &Error{Status: http.StatusUnauthorized, Code: staleCode, Message: "the nonce has expired"}
 	}
 	newHash := v.algorithm(p["algorithm"])
 	if !ours || newHash == nil || p["realm"] != rtspRealm || !sameResource(p["uri"], r.URI) {
@@ -95,7 +95,7 @@ func (v *Verifier) rtspDigest(r RTSPRequest, text string) (Identity, error) {
 	}
 	// Both comparisons are always made, so that the time does not tell which
 	// user names are keys.
-	pair, action, isKey := v.keys.Key(p["username"])
+	pair, grant, isKey := v.keys.Key(p["username"])
 	if !isKey {
 		pair.Secret = v.dummy
 	}
@@ -104,7 +104,7 @@ func (v *Verifier) rtspDigest(r RTSPRequest, text string) (Identity, error) {
 	ownRight := digestMatches(p, r.Method, own, newHash) && hasOwn
 	switch {
 	case keyRight:
-		return Identity{kind: KindKey, name: pair.AccessKey, action: action}, nil
+		return v.keyIdentity(pair, grant), nil
 	case ownRight:
 		return streamIdentity(r.Stream, r.Action), nil
 	}

@@ -89,7 +89,7 @@ func (v *Verifier) LoginWithLink(w http.ResponseWriter, r *http.Request, link st
 	}
 	if !v.sessions.valid(v.sessions.links, link, v.clock.Now(), true) {
 		v.limiter.failed(remoteAddr(r), v.clock.Now())
-		return &Error{http.StatusUnauthorized, "link_used", "this login link was used already or is over an hour old; log in with the root keys, which weir env prints"}
+		return &Error{Status: http.StatusUnauthorized, Code: "link_used", Message: "this login link was used already or is over an hour old; log in with the root keys, which weir env prints"}
 	}
 	v.startSession(w, r)
 	return nil

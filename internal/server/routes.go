@@ -30,6 +30,14 @@ type RouteOption func(*route)
 type route struct {
 	pattern   string
 	bodyLimit int64 // bytes, 0 for none
+	services  []string
+	unsigned  bool
+	refuse    func(http.ResponseWriter, *http.Request, error)
+}
+
+// terms are what the verifier must know of a route.
+func (r *route) terms() auth.Terms {
+	return auth.Terms{Services: r.services, BodyLimit: r.bodyLimit, UnsignedBody: r.unsigned}
 }
 
 // BodyLimit sets the largest request body, in bytes; without it, it is 1 MiB.
@@ -38,14 +46,30 @@ func BodyLimit(bytes int64) RouteOption { return func(r *route) { r.bodyLimit = 
 // EndlessBody lifts the limit, for a route that consumes media as it comes.
 func EndlessBody() RouteOption { return func(r *route) { r.bodyLimit = 0 } }
 
-// Handle registers a route that needs credentials.
+// Services takes signatures only that were made for one of the AWS services
+// named, as a route of theirs must; without it, any service will do.
+func Services(names ...string) RouteOption { return func(r *route) { r.services = names } }
+
+// UnsignedBody takes signed requests whose body the signature does not cover,
+// as clients that stream send.
+func UnsignedBody() RouteOption { return func(r *route) { r.unsigned = true } }
+
+// Refuse lets a route answer refusals in its own way: of the credentials, and
+// of a body over the limit. What it gets, auth.Refusal turns into words.
+func Refuse(answer func(w http.ResponseWriter, r *http.Request, err error)) RouteOption {
+	return func(r *route) { r.refuse = answer }
+}
+
+// Handle registers a route that needs credentials. When the credentials are a
+// signature, the body is verified with it; see auth.SignedBody.
 func (s *Server) Handle(pattern string, h Handler, options ...RouteOption) {
-	s.register(pattern, options, func(w http.ResponseWriter, r *http.Request) {
-		id, err := s.verifier.HTTP(r)
+	s.register(pattern, options, func(w http.ResponseWriter, r *http.Request, route *route) {
+		id, err := s.verifier.Verify(r, route.terms())
 		if err != nil {
-			refuse(w, r, err)
+			route.refuse(w, r, err)
 			return
 		}
+		defer auth.ReleaseBody(r)
 		note(w, id)
 		h(w, r, id)
 	})
@@ -53,16 +77,16 @@ func (s *Server) Handle(pattern string, h Handler, options ...RouteOption) {
 
 // Public registers a route that needs no credentials.
 func (s *Server) Public(pattern string, h http.Handler, options ...RouteOption) {
-	s.register(pattern, options, h.ServeHTTP)
+	s.register(pattern, options, func(w http.ResponseWriter, r *http.Request, _ *route) { h.ServeHTTP(w, r) })
 }
 
 // Patterns lists what is registered, in order, so that a document of the API
 // can be held against it.
 func (s *Server) Patterns() []string { return slices.Clone(s.patterns) }
 
-func (s *Server) register(pattern string, options []RouteOption, h http.HandlerFunc) {
+func (s *Server) register(pattern string, options []RouteOption, h func(http.ResponseWriter, *http.Request, *route)) {
 	s.patterns = append(s.patterns, pattern)
-	route := &route{pattern: pattern, bodyLimit: defaultBodyLimit}
+	route := &route{pattern: pattern, bodyLimit: defaultBodyLimit, refuse: WriteError}
 	for _, o := range options {
 		o(route)
 	}
@@ -72,12 +96,12 @@ func (s *Server) register(pattern string, options []RouteOption, h http.HandlerF
 		}
 		if route.bodyLimit > 0 {
 			if r.ContentLength > route.bodyLimit {
-				WriteError(w, r, tooLarge(route.bodyLimit))
+				route.refuse(w, r, auth.TooLarge(route.bodyLimit))
 				return
 			}
 			r.Body = http.MaxBytesReader(w, r.Body, route.bodyLimit)
 		}
-		h(w, r)
+		h(w, r, route)
 	})
 }
 
