@@ -115,9 +115,13 @@ func (m *Mux) Add(s *Service) error {
 	return nil
 }
 
-// Register registers the path with the server.
+// Register registers the path with the server, for the services that were added.
 func (m *Mux) Register(r server.Routes) {
-	r.Handle("POST /{$}", m.serve, server.BodyLimit(awsapi.MaxBody), server.Refuse(m.refuse))
+	names := make([]string, 0, len(m.services))
+	for _, s := range m.services {
+		names = append(names, s.Model.SigningName)
+	}
+	r.Handle("POST /{$}", m.serve, server.BodyLimit(awsapi.MaxBody), server.Services(names...), server.Refuse(refuse))
 }
 
 // serve answers one request of a verified identity.
@@ -238,14 +242,15 @@ func (m *Mux) fail(w http.ResponseWriter, c *Call, s *Service, err error) string
 	return awsapi.ErrorCode(err)
 }
 
-// refuse answers a request whose credentials do not do.
-func (m *Mux) refuse(w http.ResponseWriter, r *http.Request, refusal *auth.Error) {
+// refuse answers a request whose credentials or size do not do.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	setIDs(w, r)
 	encoding, ok := awsapi.ParseContentType(r.Header.Get("Content-Type"))
 	if !ok {
 		encoding = awsapi.AmzJSON
 	}
-	f := awsapi.EncodeFailure(awsapi.JSON11, encoding, &awsapi.Error{Code: refusal.AWSCode(), Message: refusal.Message, Status: refusal.AWSStatus()})
+	x := auth.Refusal(err).AWS(false)
+	f := awsapi.EncodeFailure(awsapi.JSON11, encoding, &awsapi.Error{Code: x.Code, Message: x.Message, Status: x.Status})
 	write(w, encoding, f.Status, f.Body)
 }
 
