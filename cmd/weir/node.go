@@ -128,7 +128,7 @@ func (n *node) openSources(context.Context) error {
 func (n *node) openHTTP(context.Context) error {
 	n.registry = prometheus.NewRegistry()
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		newMetrics(n.archive, n.catalogue, n.hub))
+		newMetrics(n.archive, n.catalogue, n.hub), newStreamMetrics(n.streams))
 	var err error
 	n.verifier, err = auth.NewVerifier(auth.Options{
 		Keys: auth.Root{Pair: n.keys}, Keyring: n.keyring, Streams: passwords{n.catalogue}, Clock: n.clock,

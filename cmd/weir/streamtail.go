@@ -160,15 +160,6 @@ func (t *tail) read(ctx context.Context, shard string, latest bool) error {
 	return nil
 }
 
-func wait(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
-}
-
 func (t *tail) iterator(ctx context.Context, shard string, latest bool) (*string, error) {
 	in := &kinesis.GetShardIteratorInput{StreamName: &t.cmd.Name, ShardId: &shard, ShardIteratorType: types.ShardIteratorTypeTrimHorizon}
 	switch {
