@@ -21,6 +21,7 @@
 //  4. A reader is told of the children of a shard exactly when it has read
 //     everything in it.
 //
-// Lock order: Streams.admin, then Streams.mu, then stream.mu. No lock is held
-// while records are written or read.
+// Lock order: stream.resharding, then Streams.admin, then Streams.mu, then
+// stream.mu, then consumer.mu. No lock is held while records are written or
+// read: a [view] is read without one.
 package streams
