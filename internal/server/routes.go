@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"weir/internal/auth"
 )
@@ -66,6 +67,7 @@ func (s *Server) Handle(pattern string, h Handler, options ...RouteOption) {
 	s.register(pattern, options, func(w http.ResponseWriter, r *http.Request, route *route) {
 		id, err := s.verifier.Verify(r, route.terms())
 		if err != nil {
+			unread(w, r)
 			route.refuse(w, r, err)
 			return
 		}
@@ -96,6 +98,7 @@ func (s *Server) register(pattern string, options []RouteOption, h func(http.Res
 		}
 		if route.bodyLimit > 0 {
 			if r.ContentLength > route.bodyLimit {
+				unread(w, r)
 				route.refuse(w, r, auth.TooLarge(route.bodyLimit))
 				return
 			}
@@ -103,6 +106,19 @@ func (s *Server) register(pattern string, options []RouteOption, h func(http.Res
 		}
 		h(w, r, route)
 	})
+}
+
+// unread prepares the refusal of a request whose body nobody will read.
+// Package net/http reads what is left before it answers; a large body is not
+// worth that, and the connection closes instead, and a small one that does not
+// come must not keep the answer back.
+func unread(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 && (r.ContentLength < 0 || r.ContentLength > smallBody) {
+		w.Header().Set("Connection", "close")
+	}
+	if a, ok := w.(*answer); ok && r.ContentLength != 0 {
+		_ = a.control.SetReadDeadline(time.Now().Add(restIdle))
+	}
 }
 
 // note remembers for the log who asked.
