@@ -280,8 +280,8 @@ func (v *Verifier) denied(d Denial) {
 
 // Denied writes down that an identity was denied something by others than the
 // verifier, who knows what it wanted.
-func (v *Verifier) Denied(id Identity, address netip.Addr, action, resource, reason string) {
-	v.denied(Denial{Who: id.name, ARN: id.ARN(), Action: action, Resource: resource, Address: address, Code: "forbidden", Reason: reason})
+func (v *Verifier) Denied(id Identity, action, resource string) {
+	v.denied(Denial{Who: id.name, ARN: id.ARN(), Action: action, Resource: resource, Address: id.from.address, Code: "forbidden", Reason: "these credentials do not allow that"})
 }
 
 // Changed writes down that an identity changed keys or policies.

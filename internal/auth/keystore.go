@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -286,6 +287,13 @@ func checkPolicies(name string, policies []Policy) ([]Policy, *Grant, error) {
 	grant, err := grantOf(name, out)
 	if err != nil {
 		return nil, nil, invalidKey("%v", err)
+	}
+	for i := range out {
+		var b bytes.Buffer
+		if err := json.Compact(&b, out[i].Document); err != nil {
+			return nil, nil, invalidKey("read policy: %v", err)
+		}
+		out[i].Document = b.Bytes()
 	}
 	return out, grant, nil
 }

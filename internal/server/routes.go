@@ -34,6 +34,7 @@ type route struct {
 	services  []string
 	unsigned  bool
 	refuse    func(http.ResponseWriter, *http.Request, error)
+	foreign   bool // an AWS API, whose handlers ask Identity.Authorize
 }
 
 // terms are what the verifier must know of a route.
@@ -58,7 +59,7 @@ func UnsignedBody() RouteOption { return func(r *route) { r.unsigned = true } }
 // Refuse lets a route answer refusals in its own way: of the credentials, and
 // of a body over the limit. What it gets, auth.Refusal turns into words.
 func Refuse(answer func(w http.ResponseWriter, r *http.Request, err error)) RouteOption {
-	return func(r *route) { r.refuse = answer }
+	return func(r *route) { r.refuse, r.foreign = answer, true }
 }
 
 // Handle registers a route that needs credentials. When the credentials are a
@@ -74,6 +75,9 @@ func (s *Server) Handle(pattern string, h Handler, options ...RouteOption) {
 		defer auth.ReleaseBody(r)
 		note(w, id)
 		h(w, r, id)
+		if a, ok := w.(*answer); ok && a.status == http.StatusForbidden && !route.foreign {
+			s.verifier.Denied(id, r.Method+" "+pattern, r.URL.Path)
+		}
 	})
 }
 
