@@ -7,7 +7,9 @@
 // and none can check half (decision 12). The zero Identity may do nothing.
 //
 // It does not know routes, streams or protocols; what an identity may do is
-// asked of it by whoever serves the stream.
+// asked of it by whoever serves the stream: in the terms of the native API
+// with May and MayPlay, in those of AWS with Authorize. Keys other than the
+// root's may do what their policies say (package policy).
 //
 //	credential                          where                      who it makes
 //	Basic KEY:SECRET                    loopback or TLS only       the key
@@ -55,6 +57,9 @@ type Identity struct {
 	stream string // "" means every stream
 	claims Claims // of KindToken
 	scope  Scope  // of a signature
+	grant  *Grant // of a key that has policies; action is "" then
+	from   origin
+	by     *Verifier // that made it; nil for Internal
 }
 
 // Kind tells by which credential the identity was verified.
@@ -71,11 +76,19 @@ func (i Identity) Scope() (Scope, bool) { return i.scope, i.scope != Scope{} }
 func (i Identity) Claims() (Claims, bool) { return i.claims, i.kind == KindToken }
 
 // IsAdmin tells whether the identity may do everything.
-func (i Identity) IsAdmin() bool { return i.kind != "" && i.action == Admin && i.stream == "" }
+func (i Identity) IsAdmin() bool {
+	if i.grant != nil {
+		return i.mayByPolicy(Admin, "")
+	}
+	return i.kind != "" && i.action == Admin && i.stream == ""
+}
 
 // May tells whether the identity may publish to or play a stream. For a token
 // that is bound to a format or a window, ask MayPlay.
 func (i Identity) May(a Action, stream string) bool {
+	if i.grant != nil {
+		return i.mayByPolicy(a, stream)
+	}
 	if i.kind == "" || i.stream != "" && i.stream != stream {
 		return false
 	}
@@ -86,6 +99,9 @@ func (i Identity) May(a Action, stream string) bool {
 // "clip", …) between two times; a zero time stands for the live edge or the
 // beginning of the recording, and lies outside every bounded window.
 func (i Identity) MayPlay(stream, format string, from, to time.Time) bool {
+	if i.grant != nil {
+		return i.mayPlayByPolicy(stream, format)
+	}
 	if !i.May(Play, stream) {
 		return false
 	}

@@ -33,11 +33,6 @@ type Keys interface {
 	Key(accessKey string) (KeyPair, *Grant, bool)
 }
 
-// Grant is what the owner of a key may do.
-type Grant struct {
-	All bool // everything
-}
-
 // Root is the Keys that knows the root pair only.
 type Root struct{ Pair KeyPair }
 

@@ -39,7 +39,14 @@ func (v *Verifier) VerifyRTSP(r RTSPRequest) (Identity, error) {
 	if err != nil && Refusal(err).Code == "unauthorized" && (len(r.Authorization) > 0 || r.Token != "") {
 		v.limiter.failed(r.Remote, v.clock.Now())
 	}
-	return id, err
+	from := origin{address: r.Remote.Unmap(), secure: r.Secure}
+	if err != nil {
+		if Refusal(err).Code != staleCode && (len(r.Authorization) > 0 || r.Token != "") {
+			v.refused(err, from, r.Method+" "+r.Stream)
+		}
+		return Identity{}, err
+	}
+	return v.made(id, from), nil
 }
 
 func (v *Verifier) rtsp(r RTSPRequest) (Identity, error) {

@@ -32,11 +32,15 @@ type Options struct {
 	AllowMD5 bool
 	// SessionTime is the life of a console session; 0 means 12 hours.
 	SessionTime time.Duration
+	// Account is that of every ARN; "" means 000000000000.
+	Account string
 	// Region is the one that signatures must be scoped to; "" takes any.
 	Region string
 	// BodyBudget is how many bytes of verified bodies are held at once; 0
 	// means 512 MiB.
 	BodyBudget int64
+	// Audit gets every denial; nil writes none.
+	Audit *Audit
 	// AllowedOrigins are web origins whose pages may act with the console's
 	// cookie. It is empty in all ordinary cases.
 	AllowedOrigins []string
@@ -54,7 +58,9 @@ type Verifier struct {
 	sessions *sessions
 	origins  *http.CrossOriginProtection
 	dummy    Secret // compared with when a user is unknown
+	account  string
 	region   string // of signatures, "" for any
+	audit    *Audit
 
 	signingKeys *signingKeys
 	bodies      *bodies
@@ -78,9 +84,12 @@ func NewVerifier(o Options) (*Verifier, error) {
 	v := &Verifier{
 		keys: o.Keys, keyring: o.Keyring, streams: o.Streams, clock: o.Clock, allowMD5: o.AllowMD5,
 		limiter: newLimiter(), sessions: newSessions(o.SessionTime), origins: http.NewCrossOriginProtection(),
-		dummy: Secret{randomText()}, region: o.Region,
+		dummy: Secret{randomText()}, region: o.Region, account: o.Account, audit: o.Audit,
 		signingKeys: newSigningKeys(), bodies: newBodies(o.BodyBudget),
 		canonicals: sync.Pool{New: func() any { return new([]byte) }},
+	}
+	if v.account == "" {
+		v.account = defaultAccount
 	}
 	for _, origin := range o.AllowedOrigins {
 		if err := v.origins.AddTrustedOrigin(origin); err != nil {
@@ -128,7 +137,42 @@ func (v *Verifier) Verify(r *http.Request, t Terms) (Identity, error) {
 	if err != nil && Refusal(err).Code == "unauthorized" && v.carries(r) {
 		v.limiter.failed(remote, v.clock.Now())
 	}
-	return id, err
+	from := origin{address: remote, secure: r.TLS != nil}
+	if err != nil {
+		from.claimed = claimedKey(r)
+		v.refused(err, from, r.Method+" "+r.URL.Path)
+		return Identity{}, err
+	}
+	return v.made(id, from), nil
+}
+
+// recorder is what Keys may also be: it is told which keys let somebody in.
+type recorder interface{ Used(accessKey string) }
+
+// made completes an identity.
+func (v *Verifier) made(id Identity, from origin) Identity {
+	if r, ok := v.keys.(recorder); ok && id.grant != nil {
+		r.Used(id.name)
+	}
+	id.from, id.by = from, v
+	return id
+}
+
+// claimedKey is the access key that a request says it is signed with.
+func claimedKey(r *http.Request) string {
+	text := r.Header.Get("Authorization")
+	if user, _, ok := r.BasicAuth(); ok {
+		return user
+	}
+	if _, rest, ok := strings.Cut(text, "Credential="); ok {
+		key, _, _ := strings.Cut(rest, "/")
+		return key
+	}
+	if !signedInQuery(r) {
+		return ""
+	}
+	key, _, _ := strings.Cut(r.URL.Query().Get("X-Amz-Credential"), "/")
+	return key
 }
 
 // carries tells whether the request has explicit credentials at all.
@@ -209,11 +253,10 @@ func (v *Verifier) keyPair(accessKey, secret string) (Identity, error) {
 
 // keyIdentity is who a key pair makes.
 func (v *Verifier) keyIdentity(pair KeyPair, grant *Grant) Identity {
-	id := Identity{kind: KindKey, name: pair.AccessKey}
 	if grant.All {
-		id.action = Admin
+		return Identity{kind: KindKey, name: pair.AccessKey, action: Admin}
 	}
-	return id
+	return Identity{kind: KindKey, name: pair.AccessKey, grant: grant}
 }
 
 func (v *Verifier) bearer(r *http.Request) (Identity, error) {

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"weir/internal/auth"
 )
@@ -33,6 +34,7 @@ type route struct {
 	services  []string
 	unsigned  bool
 	refuse    func(http.ResponseWriter, *http.Request, error)
+	foreign   bool // an AWS API, whose handlers ask Identity.Authorize
 }
 
 // terms are what the verifier must know of a route.
@@ -57,7 +59,7 @@ func UnsignedBody() RouteOption { return func(r *route) { r.unsigned = true } }
 // Refuse lets a route answer refusals in its own way: of the credentials, and
 // of a body over the limit. What it gets, auth.Refusal turns into words.
 func Refuse(answer func(w http.ResponseWriter, r *http.Request, err error)) RouteOption {
-	return func(r *route) { r.refuse = answer }
+	return func(r *route) { r.refuse, r.foreign = answer, true }
 }
 
 // Handle registers a route that needs credentials. When the credentials are a
@@ -66,12 +68,16 @@ func (s *Server) Handle(pattern string, h Handler, options ...RouteOption) {
 	s.register(pattern, options, func(w http.ResponseWriter, r *http.Request, route *route) {
 		id, err := s.verifier.Verify(r, route.terms())
 		if err != nil {
+			unread(w, r)
 			route.refuse(w, r, err)
 			return
 		}
 		defer auth.ReleaseBody(r)
 		note(w, id)
 		h(w, r, id)
+		if a, ok := w.(*answer); ok && a.status == http.StatusForbidden && !route.foreign {
+			s.verifier.Denied(id, r.Method+" "+pattern, r.URL.Path)
+		}
 	})
 }
 
@@ -96,6 +102,7 @@ func (s *Server) register(pattern string, options []RouteOption, h func(http.Res
 		}
 		if route.bodyLimit > 0 {
 			if r.ContentLength > route.bodyLimit {
+				unread(w, r)
 				route.refuse(w, r, auth.TooLarge(route.bodyLimit))
 				return
 			}
@@ -103,6 +110,19 @@ func (s *Server) register(pattern string, options []RouteOption, h func(http.Res
 		}
 		h(w, r, route)
 	})
+}
+
+// unread prepares the refusal of a request whose body nobody will read.
+// Package net/http reads what is left before it answers; a large body is not
+// worth that, and the connection closes instead, and a small one that does not
+// come must not keep the answer back.
+func unread(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 && (r.ContentLength < 0 || r.ContentLength > smallBody) {
+		w.Header().Set("Connection", "close")
+	}
+	if a, ok := w.(*answer); ok && r.ContentLength != 0 {
+		_ = a.control.SetReadDeadline(time.Now().Add(restIdle))
+	}
 }
 
 // note remembers for the log who asked.
