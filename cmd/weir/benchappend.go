@@ -126,7 +126,7 @@ func (c *benchStreamsCmd) openLog(ctx context.Context, dir string) (appendFunc, 
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := objects.Open("file://"+filepath.ToSlash(filepath.Join(dir, "store")), objects.Access{})
+	store, err := objects.Open("file://"+filepath.ToSlash(filepath.Join(dir, "store")), objects.AccessFromEnvironment(vfs.OS{}))
 	if err != nil {
 		return nil, nil, errors.Join(err, engine.Close())
 	}

@@ -30,6 +30,8 @@ type kinesisBench struct {
 	server *benchServer
 	client *kinesis.Client
 	name   string
+
+	lastPut time.Time
 }
 
 const benchStream = "bench"
@@ -82,6 +84,7 @@ func (b *kinesisBench) requests(ctx context.Context, io streams) ([]requestRepor
 		half.Name = q.name + ", half load"
 		reports = append(reports, full, half)
 	}
+	b.lastPut = time.Now()
 	fmt.Fprintln(io.err, "measuring GetRecords …")
 	for _, e := range []awsapi.Encoding{awsapi.AmzCBOR, awsapi.AmzJSON} {
 		r, err := b.reads(ctx, e)

@@ -19,8 +19,11 @@ import (
 	model "weir/internal/awsapi/kinesis"
 )
 
-// reads measures GetRecords: the newest piece of each shard, again and again,
-// without decoding the records.
+// readBack is how much of the last puts is read.
+const readBack = 2 * time.Second
+
+// reads measures GetRecords: a piece of each shard from shortly before the last
+// put on, again and again, without decoding the records.
 func (b *kinesisBench) reads(ctx context.Context, e awsapi.Encoding) (requestReport, error) {
 	list, err := allShards(ctx, b.client, b.name)
 	if err != nil {
@@ -31,7 +34,7 @@ func (b *kinesisBench) reads(ctx context.Context, e awsapi.Encoding) (requestRep
 	for _, s := range list[:min(len(list), 4)] {
 		it, err := b.client.GetShardIterator(ctx, &kinesis.GetShardIteratorInput{
 			StreamName: &b.name, ShardId: s.ShardId, ShardIteratorType: types.ShardIteratorTypeAtTimestamp,
-			Timestamp: aws.Time(time.Now().Add(-2 * time.Second)),
+			Timestamp: aws.Time(b.lastPut.Add(-readBack)),
 		})
 		if err != nil {
 			return requestReport{}, err

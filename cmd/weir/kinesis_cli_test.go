@@ -15,7 +15,7 @@ import (
 
 // cliScenario walks through the operations that the AWS CLI of any age knows.
 func cliScenario(t *testing.T, w *testkit.Weir) {
-	c := &cliRun{t: t, program: testkit.Tool(t, "aws"), env: []string{
+	c := &cliRun{t: t, env: []string{
 		"AWS_ENDPOINT_URL=" + w.HTTP, "AWS_ACCESS_KEY_ID=" + w.AccessKey, "AWS_SECRET_ACCESS_KEY=" + w.SecretKey,
 		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_PAGER=", "HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"),
 	}, endpoint: w.HTTP}
@@ -69,14 +69,13 @@ func cliScenario(t *testing.T, w *testkit.Weir) {
 // cliRun runs the CLI.
 type cliRun struct {
 	t        *testing.T
-	program  string
 	env      []string
 	endpoint string
 }
 
 func (c *cliRun) try(line string) (string, error) {
 	args := append([]string{"--endpoint-url", c.endpoint, "--output", "json", "kinesis"}, strings.Fields(line)...)
-	cmd := exec.Command(c.program, args...)
+	cmd := exec.Command("aws", args...)
 	cmd.Env = c.env
 	out, err := cmd.CombinedOutput()
 	return string(out), err

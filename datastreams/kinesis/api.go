@@ -21,7 +21,8 @@ import (
 
 // API answers the operations.
 type API struct {
-	streams *streams.Streams
+	streams  *streams.Streams
+	policies policies
 }
 
 // New returns the API of streams.
@@ -108,7 +109,7 @@ func ref(name, arn *string) streams.Ref { return streams.Ref{Name: value(name), 
 func failure(err error) error {
 	var denied *auth.Error
 	if errors.As(err, &denied) {
-		return &model.AccessDeniedException{Message: new(denied.Message)}
+		return &model.AccessDeniedException{Message: new(denied.AWS(false).Message)}
 	}
 	var e *streams.Error
 	if !errors.As(err, &e) {

@@ -1,10 +1,13 @@
 package kinesis
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 
 	"weir/datastreams/streams"
 	"weir/internal/auth"
+	"weir/internal/auth/policy"
 	"weir/internal/awsserve"
 )
 
@@ -40,7 +43,38 @@ func (a *API) onAccount(c *awsserve.Call) error {
 
 func (a *API) allow(c *awsserve.Call, r streams.Resource, x auth.Access) error {
 	x.Action = "kinesis:" + c.Operation.Name
-	x.Resource, x.ResourceTags, x.ResourcePolicy = r.ARN, r.Tags, r.Policy
-	x.Request = c.Request
+	x.Resource, x.ResourceTags = r.ARN, r.Tags
+	if r.Policy != "" {
+		var err error
+		if x.Policy, err = a.policies.parse(r.Policy); err != nil {
+			return fmt.Errorf("read the policy of %s: %w", r.ARN, err)
+		}
+	}
 	return c.Identity.Authorize(x)
+}
+
+// maxPolicies are how many parsed policies are kept.
+const maxPolicies = 1000
+
+// policies keeps the resource policies that were parsed, by their text.
+type policies struct {
+	mu     sync.Mutex // guards the following
+	parsed map[string]*policy.Document
+}
+
+func (p *policies) parse(text string) (*policy.Document, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d, ok := p.parsed[text]; ok {
+		return d, nil
+	}
+	d, err := policy.ParseResource(text)
+	if err != nil {
+		return nil, err
+	}
+	if p.parsed == nil || len(p.parsed) >= maxPolicies {
+		p.parsed = map[string]*policy.Document{}
+	}
+	p.parsed[text] = d
+	return d, nil
 }

@@ -13,7 +13,7 @@ func (a *API) putResourcePolicy(c *awsserve.Call, in *model.PutResourcePolicyInp
 	if err := a.onResource(c, value(in.ResourceARN), auth.Access{}); err != nil {
 		return err
 	}
-	if err := policy.CheckResource(value(in.Policy)); err != nil {
+	if _, err := policy.ParseResource(value(in.Policy)); err != nil {
 		return &model.InvalidArgumentException{Message: new("Policy document is malformed: " + err.Error())}
 	}
 	return a.streams.PutPolicy(c.Request.Context(), value(in.ResourceARN), value(in.Policy))

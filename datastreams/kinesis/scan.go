@@ -64,7 +64,7 @@ func scanPutRecords(s scanner, p *put) bool {
 		}
 		switch string(name) {
 		case "Records":
-			ok = p.records == nil && scanRecords(s, p)
+			ok = len(p.records) == 0 && scanRecords(s, p)
 		default:
 			ok = p.address(s, name)
 		}

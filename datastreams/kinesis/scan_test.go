@@ -153,11 +153,35 @@ func BenchmarkScan(b *testing.B) {
 				if e == awsapi.AmzCBOR {
 					s = &cborScanner{in: body}
 				}
-				if p.records = nil; !scanPutRecords(s, p) {
+				if !scanPutRecords(s, p) {
 					b.Fatal("not taken")
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/500, "ns/record")
 		})
+	}
+}
+
+// TestScratchAgain shows that the fast way is taken by every put, not only by
+// the first that has a scratch.
+func TestScratchAgain(t *testing.T) {
+	for _, e := range []awsapi.Encoding{awsapi.AmzJSON, awsapi.AmzCBOR} {
+		body, err := awsapi.Encode(e, sample())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := new(scratch)
+		for range 3 {
+			if !scanPutRecords(s.scanner(e, body), &s.put) || len(s.put.records) != 3 {
+				t.Fatalf("%s: an ordinary body is not taken", e.ContentType())
+			}
+			if stream, ok := s.ref(); !ok || stream.Name != "orders" {
+				t.Fatalf("the stream is %+v", stream)
+			}
+			if s.fill(); len(s.entries) != 3 || len(s.results) != 3 || s.entries[1].PartitionKey != "kö" {
+				t.Fatalf("entries %+v", s.entries)
+			}
+			s.release()
+		}
 	}
 }

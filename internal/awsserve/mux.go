@@ -207,17 +207,20 @@ func (e Entry) output(c *Call, in awsapi.Value, b []byte) ([]byte, error) {
 	return append(b, answer...), err
 }
 
-// stream lets an entry write its own answer.
+// stream lets an entry write its own answer. Once that has begun, the
+// operation has succeeded; how the stream ends is part of it.
 func (m *Mux) stream(w http.ResponseWriter, c *Call, s *Service, f Stream, in awsapi.Value) string {
 	t := &tracker{ResponseWriter: w}
 	err := f(c, in, t)
-	if err == nil {
+	switch {
+	case err == nil:
 		return codeOK
-	}
-	if !t.wrote {
+	case !t.wrote:
 		return m.fail(w, c, s, err)
 	}
-	return awsapi.ErrorCode(err)
+	m.log.Debug("an event stream ended", "service", s.Model.ID, "operation", c.Operation.Name,
+		"request", server.RequestID(c.Request.Context()), "err", err)
+	return codeOK
 }
 
 // codeOK is the code of success in the metrics.
