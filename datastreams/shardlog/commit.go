@@ -129,6 +129,7 @@ func (l *Log) commit() {
 	defer close(l.committed)
 	for range l.wake {
 		for {
+			l.awaitRoom()
 			l.mu.Lock()
 			b := l.mu.pending
 			l.mu.pending = nil
@@ -193,7 +194,9 @@ func (l *Log) publish(b *batch, first LSN) {
 	for _, s := range l.touched {
 		s.touched = false
 		s.mu.Lock()
-		s.moveEnd(s.mu.tail[len(s.mu.tail)-1].next())
+		if n := len(s.mu.tail); n > 0 { // else it was removed meanwhile
+			s.moveEnd(s.mu.tail[n-1].next())
+		}
 		s.mu.Unlock()
 	}
 	clear(l.touched)

@@ -1,10 +1,7 @@
 package shardlog
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"sort"
 	"sync"
 	"sync/atomic"
 )
@@ -20,12 +17,17 @@ type Shard struct {
 	assigned Offset // the next to be given out; the log's mu guards it
 	touched  bool   // by the batch that is being published; the committer's
 	removed  atomic.Bool
+	rows     sync.Mutex // held while the shard's rows are changed; taken before mu
 
 	mu struct {
 		sync.Mutex // guards the following
 		first      Offset
-		next       Offset // the first that is not durable
-		tail       []*part
+		next       Offset        // the first that is not durable
+		tail       []*part       // the newest records, in memory
+		runs       []runPart     // local, by offset; some of them are in segments as well
+		tiered     Offset        // everything before it is in segments, or expired
+		newest     int64         // arrival of the last record before tiered, ms
+		floor      Offset        // the end never lies before it
 		changed    chan struct{} // nil when nobody waits
 	}
 }
@@ -65,101 +67,12 @@ func (s *Shard) moveEnd(next Offset) {
 	}
 }
 
-// moveFirst hides the records before an offset. mu is held.
-func (s *Shard) moveFirst(first Offset) {
-	s.mu.first = max(s.mu.first, min(first, s.mu.next))
+// row is what the metadata have to know of the shard. mu is held.
+func (s *Shard) row() shardRow {
+	return shardRow{first: s.mu.first, tiered: s.mu.tiered, floor: s.mu.floor, newest: s.mu.newest, prefix: s.info.Prefix}
 }
 
-// Read returns records from an offset on, up to a number and a sum of bytes,
-// but at least one if there is one, and where to go on. Offsets that were lost
-// to damage are left out; next lies behind them. It fails with ErrTrimmed when
-// from lies before the first record kept.
-func (s *Shard) Read(ctx context.Context, from Offset, records, bytes int) (recs []Record, next Offset, err error) {
-	lim := &limits{records: records, bytes: bytes}
-	for {
-		if err := ctx.Err(); err != nil {
-			return nil, from, err
-		}
-		n := len(recs)
-		var more bool
-		if recs, from, more, err = s.readSome(ctx, recs, from, lim); err != nil {
-			if n > 0 {
-				return recs, from, nil // the next call meets the failure again
-			}
-			return nil, from, err
-		}
-		if !more {
-			return recs, from, nil
-		}
-	}
-}
-
-// readSome adds what one place holds; more says that it is worth to go on.
-func (s *Shard) readSome(_ context.Context, recs []Record, from Offset, lim *limits) ([]Record, Offset, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.removed.Load() {
-		return recs, from, false, fmt.Errorf("read shard %d: %w", s.info.UID, ErrNoShard)
-	}
-	if from < s.mu.first {
-		return recs, from, false, fmt.Errorf("%w: %d, the first kept is %d", ErrTrimmed, from, s.mu.first)
-	}
-	if from >= s.mu.next {
-		return recs, from, false, nil
-	}
-	p, ok := s.inTail(from)
-	if !ok {
-		return recs, s.mu.next, false, nil
-	}
-	from = max(from, p.first)
-	n := len(recs)
-	recs, from = p.take(recs, from, s.mu.next, lim)
-	return recs, from, len(recs) > n, nil
-}
-
-// FindTime returns the offset of the first record that arrived at ms or later,
-// or the end of the shard.
-func (s *Shard) FindTime(_ context.Context, ms int64) (Offset, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.findTail(ms), nil
-}
-
-// findTail is FindTime in the tail. mu is held.
-func (s *Shard) findTail(ms int64) Offset {
-	tail := s.mu.tail
-	i := sort.Search(len(tail), func(i int) bool { return tail[i].lastTime() >= ms })
-	if i == len(tail) {
-		return s.mu.next
-	}
-	p := tail[i]
-	j := sort.Search(len(p.entries), func(j int) bool { return p.entries[j].time() >= ms })
-	return min(max(p.first+Offset(j), s.mu.first), s.mu.next)
-}
-
-// TimeAt returns when the first record at or behind an offset arrived; ok is
-// false when there is none yet.
-func (s *Shard) TimeAt(ctx context.Context, o Offset) (ms int64, ok bool, err error) {
-	first, _ := s.Bounds()
-	recs, _, err := s.Read(ctx, max(o, first), 1, 0)
-	if errors.Is(err, ErrTrimmed) { // the shard was trimmed meanwhile
-		return s.TimeAt(ctx, o)
-	}
-	if err != nil || len(recs) == 0 {
-		return 0, false, err
-	}
-	return recs[0].Time, true, nil
-}
-
-// Expire hides the records that arrived before a time and lets go what holds
-// nothing else.
-func (s *Shard) Expire(ctx context.Context, beforeMS int64) error {
-	o, err := s.FindTime(ctx, beforeMS)
-	if err != nil {
-		return fmt.Errorf("expire records of shard %d: %w", s.info.UID, err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.moveFirst(o)
-	return nil
+// apply takes over what the metadata know. mu is held.
+func (s *Shard) apply(r shardRow) {
+	s.mu.first, s.mu.tiered, s.mu.floor, s.mu.newest = max(s.mu.first, r.first), r.tiered, r.floor, r.newest
 }

@@ -65,35 +65,3 @@ func (s *Shard) inTail(o Offset) (*part, bool) {
 	}
 	return s.mu.tail[i], true
 }
-
-// take adds records of the part to recs until a limit is reached, and returns
-// where it stopped. The shard's mu is held.
-func (p *part) take(recs []Record, from, end Offset, lim *limits) ([]Record, Offset) {
-	for from < min(p.next(), end) {
-		e := p.entries[from-p.first]
-		if !lim.admit(len(e) - entryHead) {
-			break
-		}
-		recs = append(recs, e.record())
-		from++
-	}
-	return recs, from
-}
-
-// limits is what is left of a reader's limits.
-type limits struct {
-	records int
-	bytes   int
-	any     bool // there is a record already
-}
-
-// admit tells whether a record of n bytes fits; the first one always does.
-func (l *limits) admit(n int) bool {
-	if l.any && (l.records <= 0 || n > l.bytes) {
-		return false
-	}
-	l.any = true
-	l.records--
-	l.bytes -= n
-	return true
-}

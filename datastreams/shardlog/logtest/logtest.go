@@ -95,7 +95,7 @@ func Open(o Options) (*Rig, error) {
 	r.Engine = e
 	lo := shardlog.LogOptions{
 		Engine: e, FS: o.Disk, Dir: RunDir, Store: o.Store, Meta: o.Meta, Clock: o.Clock,
-		Log: slog.New(slog.DiscardHandler), Damaged: r.damaged,
+		Log: slog.New(slog.DiscardHandler), Damaged: r.damaged, Passive: true,
 	}
 	for i := range o.Shards {
 		lo.Shards = append(lo.Shards, ShardInfo(shardlog.ShardUID(i+1)))
