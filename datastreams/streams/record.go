@@ -12,9 +12,9 @@ import (
 // How a record is stored; docs/formats/record.md describes it. These constants
 // are part of the format; do not change them.
 const (
-	recordVersion    = 1 << 4
-	flagEncrypted    = 1 << 0
-	flagExplicitHash = 1 << 1
+	formPlain        = 1 << 4
+	formSealed       = 2 << 4
+	flagExplicitHash = 1 << 0
 
 	maxPartitionKey     = 256  // characters
 	maxPartitionKeyByte = 1024 // in UTF-8
@@ -43,12 +43,12 @@ func appendInner(b []byte, e *Entry, explicit *HashKey) []byte {
 
 // flags is the first byte of a record.
 func flags(explicit *HashKey, encrypted bool) byte {
-	f := byte(recordVersion)
+	f := byte(formPlain)
+	if encrypted {
+		f = formSealed
+	}
 	if explicit != nil {
 		f |= flagExplicitHash
-	}
-	if encrypted {
-		f |= flagEncrypted
 	}
 	return f
 }
@@ -88,12 +88,14 @@ func sealedBytes(e *Entry) int {
 // decodeRecord reads a stored record. What it returns is part of stored, unless
 // that is encrypted.
 func decodeRecord(stored []byte, uid shardlog.ShardUID, keys *keyring) (Record, error) {
-	if len(stored) == 0 || len(stored) > maxStoredBytes || stored[0]&^(flagEncrypted|flagExplicitHash) != recordVersion {
+	if len(stored) == 0 || len(stored) > maxStoredBytes {
 		return Record{}, errRecord
 	}
 	f, rest := stored[0], stored[1:]
 	r := Record{Encryption: None}
-	if f&flagEncrypted != 0 {
+	switch f &^ flagExplicitHash {
+	case formPlain:
+	case formSealed:
 		if len(rest) < sealedHeadBytes-1 {
 			return Record{}, errRecord
 		}
@@ -107,6 +109,8 @@ func decodeRecord(stored []byte, uid shardlog.ShardUID, keys *keyring) (Record, 
 			return Record{}, fmt.Errorf("%w: it does not decrypt with key %d", errRecord, key.number)
 		}
 		r.Encryption = KMS
+	default:
+		return Record{}, errRecord
 	}
 	return r, r.decodeInner(f, rest)
 }

@@ -31,6 +31,9 @@ type rig struct {
 	engine shardlog.Engine
 	log    *slog.Logger
 	change func(*shardlog.LogOptions)
+	file   int64 // size of the journal's files
+	batch  int
+	limit  int // of one Get
 }
 
 // epoch is when tests begin.
@@ -42,7 +45,7 @@ func newRig(t testing.TB, change ...func(*rig)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, disk: vfs.NewMem(), meta: store, clock: clock.NewManual(epoch()), log: slog.New(slog.DiscardHandler)}
+	r := &rig{t: t, disk: vfs.NewMem(), meta: store, clock: clock.NewManual(epoch()), log: slog.New(slog.DiscardHandler), file: 1 << 20, batch: 256 << 10, limit: 3}
 	for _, c := range change {
 		c(r)
 	}
@@ -57,6 +60,9 @@ func newRig(t testing.TB, change ...func(*rig)) *rig {
 	})
 	return r
 }
+
+// large lets records of every size in.
+func large(r *rig) { r.file, r.batch = 20<<20, 0 }
 
 func limited(r *rig) { r.opts.Limits = true }
 
@@ -73,7 +79,7 @@ func (r *rig) open() error {
 	if err != nil {
 		return err
 	}
-	if r.engine, err = journal.Open(context.Background(), journal.Options{FS: r.disk, Dir: "/journal", FileSize: 1 << 20, MaxBatch: 256 << 10, Clock: r.clock, Log: r.log}); err != nil {
+	if r.engine, err = journal.Open(context.Background(), journal.Options{FS: r.disk, Dir: "/journal", FileSize: r.file, MaxBatch: r.batch, Clock: r.clock, Log: r.log}); err != nil {
 		return err
 	}
 	o := r.opts
@@ -146,7 +152,7 @@ func (r *rig) read(ref Ref, shard string, p Position) ([]Record, []ChildShard) {
 	r.must(err)
 	var all []Record
 	for {
-		out, err := r.Get(r.t.Context(), GetInput{Iterator: it, Limit: 3})
+		out, err := r.Get(r.t.Context(), GetInput{Iterator: it, Limit: r.limit})
 		r.must(err)
 		all = append(all, out.Records...)
 		if it = out.NextIterator; it == "" {

@@ -70,7 +70,7 @@ func (s *sealer) open(kind byte, token string) ([]byte, error) {
 	if len(token) > maxToken {
 		return nil, errToken
 	}
-	sealed, err := base64.StdEncoding.DecodeString(token)
+	sealed, err := base64.StdEncoding.Strict().DecodeString(token)
 	if err != nil {
 		return nil, errToken
 	}
