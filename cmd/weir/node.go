@@ -66,6 +66,7 @@ func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node,
 		{"metadata", n.openMeta},
 		{"archive", n.openArchive},
 		{"catalogue", n.openCatalogue},
+		{"data streams", n.openDataStreams},
 		{"live streams", n.openLive},
 		{"sources", n.openSources},
 		{"keys and audit log", n.openKeyStore},
@@ -130,10 +131,10 @@ func (n *node) openSources(context.Context) error {
 func (n *node) openHTTP(context.Context) error {
 	n.registry = prometheus.NewRegistry()
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		newMetrics(n.archive, n.catalogue, n.hub), newAuditMetrics(n.audit))
+		newMetrics(n.archive, n.catalogue, n.hub), newStreamMetrics(n.streams), newAuditMetrics(n.audit))
 	var err error
 	n.verifier, err = auth.NewVerifier(auth.Options{
-		Keys: n.keyStore, Audit: n.audit, Keyring: n.keyring, Streams: passwords{n.catalogue}, Clock: n.clock,
+		Keys: n.keyStore, Audit: n.audit, Account: n.settings.Account, HomeRegion: n.settings.Region, Keyring: n.keyring, Streams: passwords{n.catalogue}, Clock: n.clock,
 		AllowMD5: n.settings.RTSPAllowMD5, SessionTime: n.settings.SessionTime.Std(), AllowedOrigins: n.settings.AllowedOrigin,
 	})
 	if err != nil {
@@ -164,7 +165,7 @@ func (n *node) openHTTP(context.Context) error {
 	n.server.Public("GET /v1/openapi.json", http.HandlerFunc(serveOpenAPI))
 	web.Register(n.server)
 	n.server.AddCheck("store", n.storeReady)
-	return nil
+	return n.registerAWS()
 }
 
 func (n *node) openTLS() error {

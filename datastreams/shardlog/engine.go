@@ -1,12 +1,3 @@
-// Package shardlog is the durable log under data streams. This file is the
-// seam that decision 6 draws: everything above it (shards, sequence numbers,
-// iterators) is the same on one machine and in a cluster; an [Engine] only
-// keeps entries, in order, and tells when they are safe.
-//
-// It does not know records, shards or streams: an entry is opaque bytes.
-//
-// The embedded engine is package journal. Every engine passes package
-// enginetest.
 package shardlog
 
 import (
@@ -49,20 +40,28 @@ type Entry struct {
 	Damaged bool
 }
 
-// CorruptionError tells where stored bytes are not what was written.
+// CorruptionError tells where stored bytes are not what was written. Behind
+// the engine, in runs and segments, it tells the records that are lost; in the
+// engine the entries, whose shards nobody knows.
 type CorruptionError struct {
 	Path   string
 	Offset int64
 	Len    int64
 	First  LSN // the entries that are lost to it, none when First > Last
 	Last   LSN
+	Shard  ShardUID // of the records that are lost
+	From   Offset   // the records [From, Next) of the shard are lost
+	Next   Offset
 	Err    error
 }
 
 // Error names the place.
 func (e *CorruptionError) Error() string {
 	lost := "nothing is lost"
-	if e.First <= e.Last {
+	switch {
+	case e.From < e.Next:
+		lost = fmt.Sprintf("records %d to %d of shard %d are lost", e.From, e.Next-1, e.Shard)
+	case e.First <= e.Last && e.First > 0:
 		lost = fmt.Sprintf("entries %d to %d are lost", e.First, e.Last)
 	}
 	return fmt.Sprintf("%s at byte %d, %d bytes: %v; %s", e.Path, e.Offset, e.Len, e.Err, lost)
@@ -71,7 +70,8 @@ func (e *CorruptionError) Error() string {
 // Unwrap returns the cause.
 func (e *CorruptionError) Unwrap() error { return e.Err }
 
-// Engine is a log. It is safe for concurrent use.
+// Engine is a log of entries, which are opaque bytes: it keeps them in order
+// and tells when they are safe. It is safe for concurrent use.
 type Engine interface {
 	// Append adds entries at the end, in order and without others in between,
 	// and returns the position of the first once all are durable (invariant

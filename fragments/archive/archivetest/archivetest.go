@@ -9,11 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"iter"
 	"log/slog"
-	"maps"
-	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +18,7 @@ import (
 	"weir/internal/clock"
 	"weir/internal/media"
 	"weir/internal/meta"
+	"weir/internal/meta/metatest"
 	"weir/internal/objects"
 	"weir/internal/vfs"
 )
@@ -32,85 +29,11 @@ const StreamID = archive.StreamID("teststream000000")
 // Epoch is when the tests' cameras start.
 func Epoch() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
-// MemMeta is metadata that survives a crash of the disk, as fsynced commits
-// do, can be copied, and stops with the disk.
-type MemMeta struct {
-	mu      sync.Mutex
-	entries map[string]meta.Entry
-	next    meta.Revision
-	crashed func() bool
-}
+// MemMeta is metadata in memory.
+type MemMeta = metatest.Mem
 
 // NewMemMeta returns empty metadata; commits fail once crashed says so.
-func NewMemMeta(crashed func() bool) *MemMeta {
-	return &MemMeta{entries: map[string]meta.Entry{}, crashed: crashed}
-}
-
-// Clone copies what a crash left.
-func (m *MemMeta) Clone() *MemMeta {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return &MemMeta{entries: maps.Clone(m.entries), next: m.next, crashed: func() bool { return false }}
-}
-
-// Get implements meta.Store.
-func (m *MemMeta) Get(key string) (meta.Entry, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e, ok := m.entries[key]
-	if !ok {
-		return e, meta.ErrNotFound
-	}
-	return e, nil
-}
-
-// Commit implements meta.Store.
-func (m *MemMeta) Commit(ops ...meta.Op) error {
-	if m.crashed() {
-		return vfs.ErrCrashed
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, op := range ops {
-		if op.Expect != meta.Any && m.entries[op.Key].Revision != op.Expect {
-			return meta.ErrConflict
-		}
-	}
-	for _, op := range ops {
-		if op.Value == nil {
-			delete(m.entries, op.Key)
-			continue
-		}
-		m.next++
-		m.entries[op.Key] = meta.Entry{Key: op.Key, Value: slices.Clone(op.Value), Revision: m.next}
-	}
-	return nil
-}
-
-// Scan implements meta.Store.
-func (m *MemMeta) Scan(start, end string, reverse bool) iter.Seq2[meta.Entry, error] {
-	m.mu.Lock()
-	var found []meta.Entry
-	for k, e := range m.entries {
-		if k >= start && k < end {
-			found = append(found, e)
-		}
-	}
-	m.mu.Unlock()
-	slices.SortFunc(found, func(a, b meta.Entry) int {
-		if a.Key < b.Key != reverse {
-			return -1
-		}
-		return 1
-	})
-	return func(yield func(meta.Entry, error) bool) {
-		for _, e := range found {
-			if !yield(e, nil) {
-				return
-			}
-		}
-	}
-}
+func NewMemMeta(crashed func() bool) *MemMeta { return metatest.NewMem(crashed) }
 
 // Rig is an archive with what it stands on.
 type Rig struct {
