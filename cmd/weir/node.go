@@ -41,6 +41,8 @@ type node struct {
 	hub      *live.Hub
 	sources  *source.Supervisor
 	verifier *auth.Verifier
+	keyStore *auth.KeyStore
+	audit    *auth.Audit
 	server   *server.Server
 	rtsp     *rtspserver.Server
 	tls      *tls.Config
@@ -67,6 +69,7 @@ func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node,
 		{"data streams", n.openDataStreams},
 		{"live streams", n.openLive},
 		{"sources", n.openSources},
+		{"keys and audit log", n.openKeyStore},
 		{"HTTP", n.openHTTP},
 		{"RTSP", n.openRTSP},
 		{"listeners", n.start},
@@ -128,10 +131,10 @@ func (n *node) openSources(context.Context) error {
 func (n *node) openHTTP(context.Context) error {
 	n.registry = prometheus.NewRegistry()
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		newMetrics(n.archive, n.catalogue, n.hub), newStreamMetrics(n.streams))
+		newMetrics(n.archive, n.catalogue, n.hub), newStreamMetrics(n.streams), newAuditMetrics(n.audit))
 	var err error
 	n.verifier, err = auth.NewVerifier(auth.Options{
-		Keys: auth.Root{Pair: n.keys}, Keyring: n.keyring, Streams: passwords{n.catalogue}, Clock: n.clock,
+		Keys: n.keyStore, Audit: n.audit, Account: n.settings.Account, HomeRegion: n.settings.Region, Keyring: n.keyring, Streams: passwords{n.catalogue}, Clock: n.clock,
 		AllowMD5: n.settings.RTSPAllowMD5, SessionTime: n.settings.SessionTime.Std(), AllowedOrigins: n.settings.AllowedOrigin,
 	})
 	if err != nil {
@@ -158,6 +161,7 @@ func (n *node) openHTTP(context.Context) error {
 	api.Register(n.server)
 	n.wg.Go(func() { api.Watch(n.ctx) })
 	n.registerSession()
+	n.registerKeys()
 	n.server.Public("GET /v1/openapi.json", http.HandlerFunc(serveOpenAPI))
 	web.Register(n.server)
 	n.server.AddCheck("store", n.storeReady)

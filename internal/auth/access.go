@@ -146,11 +146,7 @@ func (i Identity) allows(action, stream string) bool {
 // streamARN is the ARN of a video stream. As at AWS it ends with the time at
 // which the stream was made, so that policies end with stream/NAME/*.
 func (i Identity) streamARN(stream string) string {
-	region := i.by.region
-	if region == "" {
-		region = defaultRegion
-	}
-	return fmt.Sprintf("arn:aws:kinesisvideo:%s:%s:stream/%s/%d", region, i.by.account, stream, i.by.streamEpoch(stream))
+	return fmt.Sprintf("arn:aws:kinesisvideo:%s:%s:stream/%s/%d", i.by.home, i.by.account, stream, i.by.streamEpoch(stream))
 }
 
 // mayByPolicy is May for keys that have policies.

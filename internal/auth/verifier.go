@@ -32,8 +32,9 @@ type Options struct {
 	AllowMD5 bool
 	// SessionTime is the life of a console session; 0 means 12 hours.
 	SessionTime time.Duration
-	// Account is that of every ARN; "" means 000000000000.
-	Account string
+	// Account and HomeRegion are those of every ARN; "" means 000000000000
+	// and us-east-1.
+	Account, HomeRegion string
 	// Region is the one that signatures must be scoped to; "" takes any.
 	Region string
 	// BodyBudget is how many bytes of verified bodies are held at once; 0
@@ -59,6 +60,7 @@ type Verifier struct {
 	origins  *http.CrossOriginProtection
 	dummy    Secret // compared with when a user is unknown
 	account  string
+	home     string // region of ARNs
 	region   string // of signatures, "" for any
 	audit    *Audit
 
@@ -84,12 +86,15 @@ func NewVerifier(o Options) (*Verifier, error) {
 	v := &Verifier{
 		keys: o.Keys, keyring: o.Keyring, streams: o.Streams, clock: o.Clock, allowMD5: o.AllowMD5,
 		limiter: newLimiter(), sessions: newSessions(o.SessionTime), origins: http.NewCrossOriginProtection(),
-		dummy: Secret{randomText()}, region: o.Region, account: o.Account, audit: o.Audit,
+		dummy: Secret{randomText()}, region: o.Region, account: o.Account, home: o.HomeRegion, audit: o.Audit,
 		signingKeys: newSigningKeys(), bodies: newBodies(o.BodyBudget),
 		canonicals: sync.Pool{New: func() any { return new([]byte) }},
 	}
 	if v.account == "" {
 		v.account = defaultAccount
+	}
+	if v.home == "" {
+		v.home = defaultRegion
 	}
 	for _, origin := range o.AllowedOrigins {
 		if err := v.origins.AddTrustedOrigin(origin); err != nil {

@@ -76,7 +76,7 @@ func (s *Server) Handle(pattern string, h Handler, options ...RouteOption) {
 		note(w, id)
 		h(w, r, id)
 		if a, ok := w.(*answer); ok && a.status == http.StatusForbidden && !route.foreign {
-			s.verifier.Denied(id, r.Method+" "+pattern, r.URL.Path)
+			s.verifier.Denied(id, pattern, r.URL.Path)
 		}
 	})
 }
