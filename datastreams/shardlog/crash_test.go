@@ -135,8 +135,12 @@ func recovered(t *testing.T, disk vfs.FS, o told) {
 	}
 }
 
-func TestCrashAtEveryWrite(t *testing.T) { vfstest.CrashAtEvery(t, scenario, recovered) }
+func TestCrashAtEveryWrite(t *testing.T) {
+	t.Parallel()
+	vfstest.CrashAtEvery(t, scenario, recovered)
+}
 
 func TestFaultAtEveryWrite(t *testing.T) {
+	t.Parallel()
 	vfstest.FailAtEvery(t, errors.New("input/output error"), scenario, recovered)
 }

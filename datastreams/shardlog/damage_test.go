@@ -79,6 +79,7 @@ func size(t *testing.T, disk vfs.FS, path string) int64 {
 // TestEveryByteFlipped flips one bit in every byte of a run and of a segment:
 // everything still reads, and it is reported (invariant 4).
 func TestEveryByteFlipped(t *testing.T) {
+	t.Parallel()
 	for _, tiered := range []bool{false, true} {
 		disk, m := stored(t, tiered)
 		dir, ext := logtest.RunDir, ".run"
@@ -139,6 +140,7 @@ func survivors(t *testing.T, r *logtest.Rig, uid shardlog.ShardUID) []shardlog.O
 // that were hit are lost, the loss is reported, the rest reads, and the ends
 // of shards stay.
 func TestLargerDamage(t *testing.T) {
+	t.Parallel()
 	for _, tiered := range []bool{false, true} {
 		disk, m := stored(t, tiered)
 		dir, ext := logtest.RunDir, ".run"
