@@ -117,7 +117,7 @@ func (v *Verifier) checkScope(s *signature, t Terms) error {
 		return errSignature("Credential should be scoped to a valid region, not '%s'. ", s.Region)
 	}
 	if len(t.Services) > 0 && !slices.Contains(t.Services, s.Service) {
-		return errSignature("Credential should be scoped to correct service: '%s'. ", strings.Join(t.Services, "' or '"))
+		return WrongService(t.Services...)
 	}
 	return nil
 }
