@@ -154,6 +154,10 @@ func (m *Mux) serve(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 		unknownOperation(w, http.StatusBadRequest)
 		return
 	}
+	if scope, signed := id.Scope(); signed && scope.Service != service.Model.SigningName {
+		refuse(w, r, auth.WrongService(service.Model.SigningName))
+		return
+	}
 	c := &Call{Operation: operation, Encoding: encoding, Identity: id, Request: r}
 	code := m.answer(w, c, service)
 	m.metrics.observe(service.Model.ID, operation.Name, code, time.Since(start))
