@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+
+	"weir/datastreams/kinesis"
+	"weir/datastreams/shardlog"
+	"weir/datastreams/shardlog/journal"
+	datastreams "weir/datastreams/streams"
+	"weir/internal/awsserve"
+)
+
+// openDataStreams opens the journal, the log above it and the streams.
+func (n *storage) openDataStreams(ctx context.Context) error {
+	dir := filepath.Join(n.settings.DataDir, "log")
+	engine, err := journal.Open(ctx, journal.Options{FS: n.disk, Dir: filepath.Join(dir, "journal"), Clock: n.clock, Log: n.log})
+	if err != nil {
+		return err
+	}
+	n.onClose("journal", engine.Close)
+	n.streams, err = datastreams.Open(ctx, datastreams.Options{
+		Meta: n.meta, Clock: n.clock, Log: n.log, Sealer: n.keyring,
+		Region: n.settings.Region, Account: n.settings.Account, Limits: n.settings.AWSLimits,
+		OpenLog: func(ctx context.Context, shards []shardlog.ShardInfo) (*shardlog.Log, error) {
+			return shardlog.OpenLog(ctx, shardlog.LogOptions{
+				Engine: engine, FS: n.disk, Dir: filepath.Join(dir, "runs"), Store: n.store, Meta: n.meta, Clock: n.clock, Log: n.log,
+				Shards: shards, TailBytes: int64(n.settings.StreamTail), SegmentAge: n.settings.SegmentAge.Std(), Fatal: n.fatal,
+			})
+		},
+	})
+	if err != nil {
+		return err
+	}
+	n.onClose("data streams", n.streams.Close)
+	return nil
+}
+
+// registerAWS registers the AWS services that share the path "/".
+func (n *node) registerAWS() error {
+	mux, err := awsserve.New(n.log, n.registry)
+	if err != nil {
+		return err
+	}
+	if err := mux.Add(kinesis.New(n.streams).Service()); err != nil {
+		return err
+	}
+	mux.Register(n.server)
+	return nil
+}
