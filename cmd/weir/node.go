@@ -248,6 +248,11 @@ func (n *node) startDemo() error {
 			n.log.Error("the demo camera does not work", "err", err)
 		}
 	})
+	n.wg.Go(func() {
+		if err := n.putDemo(n.ctx); err != nil && n.ctx.Err() == nil {
+			n.log.Error("the demo data stream does not work", "err", err)
+		}
+	})
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package shardlog
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -105,6 +106,7 @@ type Log struct {
 
 	flushing  sync.Mutex // held while runs are written
 	runWriter *segment.Writer
+	runBuffer *bufio.Writer
 	tiering   sync.Mutex // held while segments are made or deleted
 	builders  []*builder
 
@@ -165,6 +167,7 @@ func (l *Log) open(ctx context.Context) error {
 	if l.runWriter, err = segment.NewWriter(); err != nil {
 		return err
 	}
+	l.runBuffer = bufio.NewWriterSize(nil, runBuffer)
 	for range tierWorkers {
 		b, err := newBuilder(l)
 		if err != nil {

@@ -1,7 +1,6 @@
 package shardlog
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -117,7 +116,9 @@ func (l *Log) fillRun(f vfs.File, r *run, m *memtable) error {
 	slices.SortStableFunc(parts, func(a, b *part) int {
 		return cmp.Or(cmp.Compare(a.shard.info.UID, b.shard.info.UID), cmp.Compare(a.first, b.first))
 	})
-	w := bufio.NewWriterSize(f, 1<<20)
+	w := l.runBuffer
+	w.Reset(f)
+	defer w.Reset(nil)
 	if err := l.runWriter.Reset(w, newSeed(), r.covers); err != nil {
 		return err
 	}
@@ -141,6 +142,9 @@ func (l *Log) fillRun(f vfs.File, r *run, m *memtable) error {
 	r.blocks = slices.Clone(l.runWriter.Blocks())
 	return nil
 }
+
+// runBuffer is what is written of a run at once, bytes.
+const runBuffer = 256 << 10
 
 func newSeed() uint64 {
 	var b [8]byte

@@ -35,7 +35,7 @@ import (
 type Settings struct {
 	Config  string `name:"config" env:"WEIR_CONFIG" placeholder:"FILE" group:"Start" help:"YAML file with any of these settings, under the same names." example:"/etc/weir/weir.yaml"`
 	DataDir string `name:"data-dir" env:"WEIR_DATA_DIR" default:"./weir-data" placeholder:"DIR" group:"Start" help:"Where Weir keeps keys, metadata, the spool and, unless there is another store, everything else." example:"/var/lib/weir"`
-	Demo    bool   `name:"demo" env:"WEIR_DEMO" group:"Start" help:"Publish a looping demo camera."`
+	Demo    bool   `name:"demo" env:"WEIR_DEMO" group:"Start" help:"Publish a looping demo camera and put records into a sample data stream."`
 
 	Listen        string   `name:"listen" env:"WEIR_LISTEN" default:"127.0.0.1:7070" placeholder:"ADDR" group:"HTTP" help:"HTTP: console, native API, playback, metrics. Empty turns it off." example:"0.0.0.0:7070"`
 	TLSListen     string   `name:"tls-listen" env:"WEIR_TLS_LISTEN" placeholder:"ADDR" group:"HTTP" help:"The same over TLS; needs a certificate." example:"0.0.0.0:7443"`
