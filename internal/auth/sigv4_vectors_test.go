@@ -82,6 +82,15 @@ func TestStreamedBodies(t *testing.T) {
 	if _, err := read(unsigned(), "media", Terms{}); err == nil {
 		t.Error("an unsigned body is taken by a route that does not say so")
 	}
+	silent := func() *http.Request {
+		return resign(t, signedRequest(t, "POST", "http://h/putMedia", "media", "kinesisvideo"), emptyHash)
+	}
+	if got, err := read(silent(), "media", Terms{UnsignedBody: true}); got != "media" || err != nil {
+		t.Errorf("a stream signed as if it were empty: %q, %v", got, err)
+	}
+	if _, err := read(silent(), "media", defaultTerms()); err == nil {
+		t.Error("a body signed as if it were empty is taken by a route that does not stream")
+	}
 	if _, err := read(signedRequest(t, "POST", "http://h/", "media", "kinesisvideo"), "media", Terms{}); err == nil {
 		t.Error("a stream that declares nothing is taken")
 	}
