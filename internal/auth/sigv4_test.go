@@ -495,3 +495,21 @@ func TestMac(t *testing.T) {
 		}
 	})
 }
+
+// TestStamps holds our reading of times against that of package time.
+func TestStamps(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		text := rapid.OneOf(
+			rapid.StringMatching(`20[0-9]{2}[01][0-9][0-3][0-9]T[0-2][0-9][0-6][0-9][0-6][0-9]Z`),
+			rapid.StringMatching(`[0-9TZ:.-]{14,18}`),
+		).Draw(rt, "text")
+		want, wantErr := time.Parse(stampLayout, text)
+		got, err := parseStamp(text)
+		if len(text) != len(stampLayout) {
+			wantErr = errNotStamp
+		}
+		if (err == nil) != (wantErr == nil) || err == nil && !got.Equal(want) {
+			rt.Fatalf("%q: %v, %v; want %v, %v", text, got, err, want, wantErr)
+		}
+	})
+}
