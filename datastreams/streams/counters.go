@@ -40,15 +40,16 @@ const heatSpan = 15 * time.Second
 
 func (c *counters) heatNow() float64 { return math.Float64frombits(c.heat.value.Load()) }
 
+func (h *heat) set(value float64) { h.value.Store(math.Float64bits(value)) }
+
 // measure brings the heat up to date.
 func (c *counters) measure(now time.Time) {
 	h := &c.heat
 	records, bytes := c.recordsIn.Load(), c.bytesIn.Load()
 	if d := now.Sub(h.at).Seconds(); !h.at.IsZero() && d > 0 {
 		load := max(float64(records-h.records)/d/shardWriteRecords, float64(bytes-h.bytes)/d/shardWriteBytes)
-		old := math.Float64frombits(h.value.Load())
 		weight := math.Exp(-d / heatSpan.Seconds())
-		h.value.Store(math.Float64bits(load + (old-load)*weight))
+		h.set(load + (c.heatNow()-load)*weight)
 	}
 	h.at, h.records, h.bytes = now, records, bytes
 }

@@ -71,10 +71,8 @@ type history struct {
 	ops   []porcupine.Operation
 }
 
-// record does a call and keeps it.
-func (h *history) record(client int, op logOp, do func() logResult) logResult {
-	call := h.clock.Add(1)
-	out := do()
+// keep keeps a call that is over.
+func (h *history) keep(client int, op logOp, out logResult, call int64) {
 	end := h.clock.Add(1)
 	if op.value != "" && out.index < 0 {
 		end = math.MaxInt64 // it may happen at any time, or never
@@ -82,7 +80,6 @@ func (h *history) record(client int, op logOp, do func() logResult) logResult {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ops = append(h.ops, porcupine.Operation{ClientId: client, Input: op, Output: out, Call: call, Return: end})
-	return out
 }
 
 // settle drops the puts of which nothing was ever seen: they did not happen.
@@ -179,18 +176,17 @@ func (r *rig) linearClient(h *history, client int, random *rand.Rand, first int)
 			continue
 		}
 		e := Entry{PartitionKey: "k", ExplicitHashKey: evenStart(shard, linearShards).String(), Data: fmt.Append(nil, "v", first+i)}
-		out := h.record(client, logOp{shard: shardID(uint32(shard)), value: string(e.Data)}, func() logResult {
-			out, err := r.Put(context.Background(), PutInput{Ref: ref, Entry: e})
-			if err != nil {
-				return logResult{index: -1}
-			}
+		call, index := h.clock.Add(1), -1
+		out, err := r.Put(context.Background(), PutInput{Ref: ref, Entry: e})
+		if err == nil {
 			p, _ := out.Sequence.parts()
-			return logResult{index: int(p.at())}
-		})
-		if out.index < 0 {
+			index = int(p.at())
+		}
+		h.keep(client, logOp{shard: shardID(uint32(shard)), value: string(e.Data)}, logResult{index: index}, call)
+		if err != nil {
 			return
 		}
-		known[shard] = max(known[shard], out.index+1)
+		known[shard] = max(known[shard], index+1)
 	}
 }
 
@@ -198,11 +194,13 @@ func (r *rig) linearClient(h *history, client int, random *rand.Rand, first int)
 func (r *rig) linearRead(h *history, client, shard, from int) {
 	sh := r.Streams.streams["s"].view.Load().shards.all[shard]
 	it := r.iterator(r.Streams.streams["s"].view.Load(), sh, shardlog.Offset(from))
-	h.record(client, logOp{shard: sh.id, from: from}, func() logResult {
-		out, err := r.Get(context.Background(), GetInput{Iterator: it})
-		if err != nil {
+	call := h.clock.Add(1)
+	out, err := r.Get(context.Background(), GetInput{Iterator: it})
+	if err != nil {
+		if !r.disk.(*vfs.Inject).Crashed() {
 			r.t.Errorf("read %s: %v", sh.id, err)
 		}
-		return logResult{values: datas(out.Records)}
-	})
+		return
+	}
+	h.keep(client, logOp{shard: sh.id, from: from}, logResult{values: datas(out.Records)}, call)
 }

@@ -124,9 +124,11 @@ func (s *Streams) makeChildren(row *streamRow, list []replacement, now int64) ([
 	for _, r := range list {
 		created := uint64(now / 1000)
 		var parents []uint32
+		warmth := 0.0
 		for _, p := range r.parents {
 			created = max(created, p.row.CreatedSec+1)
 			parents = append(parents, p.row.Index)
+			warmth += p.count.heatNow()
 		}
 		for _, hash := range r.children {
 			sr := shardRow{Index: row.NextShard, UID: uid, CreatedSec: created, Opened: now, Hash: hash, Parents: parents}
@@ -136,7 +138,9 @@ func (s *Streams) makeChildren(row *streamRow, list []replacement, now int64) ([
 			if err != nil {
 				return nil, nil, errors.Join(err, s.forget(children))
 			}
-			children = append(children, newShard(sr, log))
+			child := newShard(sr, log)
+			child.count.heat.set(warmth / float64(len(r.children)))
+			children = append(children, child)
 			if op, err = put(shardKey(row.ID, sr.Index), sr); err != nil {
 				return nil, nil, errors.Join(err, s.forget(children))
 			}

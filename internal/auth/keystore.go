@@ -72,9 +72,14 @@ type KeyStoreOptions struct {
 // KeyStore is the Keys of a server: the root pair, and the keys that were made
 // since, with their policies, in the metadata. All of them are in memory too.
 type KeyStore struct {
-	o KeyStoreOptions
+	o    KeyStoreOptions
+	root *Grant
 
-	mu   sync.RWMutex // guards keys
+	// changes is held while the metadata are written; mu never is, so that
+	// nobody waits for a disk to be let in. Lock order: changes, mu.
+	changes sync.Mutex
+
+	mu   sync.RWMutex // guards the following, and what the keys hold
 	keys map[string]*storedKey
 }
 
@@ -86,7 +91,7 @@ var ErrNoKey = errors.New("no such key")
 // OpenKeyStore reads the keys. One that does not open is listed and lets
 // nobody in.
 func OpenKeyStore(o KeyStoreOptions) (*KeyStore, error) {
-	s := &KeyStore{o: o, keys: map[string]*storedKey{}}
+	s := &KeyStore{o: o, root: &Grant{All: true}, keys: map[string]*storedKey{}}
 	for entry, err := range o.Meta.Scan(keyPrefix, meta.PrefixEnd(keyPrefix), false) {
 		if err != nil {
 			return nil, fmt.Errorf("read keys: %w", err)
@@ -133,8 +138,8 @@ func grantOf(name string, policies []Policy) (*Grant, error) {
 
 // Key implements Keys.
 func (s *KeyStore) Key(accessKey string) (KeyPair, *Grant, bool) {
-	if pair, grant, ok := (Root{s.o.Root}).Key(accessKey); ok {
-		return pair, grant, true
+	if accessKey == s.o.Root.AccessKey && accessKey != "" {
+		return s.o.Root, s.root, true
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -163,18 +168,29 @@ func (s *KeyStore) Used(accessKey string) {
 // Flush writes down which keys were used. A server calls it now and then, and
 // when it ends.
 func (s *KeyStore) Flush() error {
+	s.changes.Lock()
+	defer s.changes.Unlock()
+	used := map[*storedKey]keyRecord{}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	var errs []error
 	for _, k := range s.keys {
 		if k.dirty {
-			errs = append(errs, s.write(k, k.record))
+			used[k], k.dirty = k.record, false
+		}
+	}
+	s.mu.Unlock()
+	var errs []error
+	for k, r := range used {
+		if err := s.write(k, r); err != nil {
+			errs = append(errs, err)
+			s.mu.Lock()
+			k.dirty = true
+			s.mu.Unlock()
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// write commits a record and takes it over.
+// write commits a record and takes it over. The caller holds changes.
 func (s *KeyStore) write(k *storedKey, r keyRecord) error {
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -188,8 +204,24 @@ func (s *KeyStore) write(k *storedKey, r keyRecord) error {
 	if err != nil {
 		return fmt.Errorf("write key: %w", err)
 	}
-	k.record, k.revision, k.dirty = r, entry.Revision, false
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k.dirty { // it was used meanwhile
+		r.LastUsed = k.record.LastUsed
+	}
+	k.record, k.revision = r, entry.Revision
 	return nil
+}
+
+// find returns a key for a change, with its record as it is now.
+func (s *KeyStore) find(accessKey string) (*storedKey, keyRecord, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	k, ok := s.keys[accessKey]
+	if !ok {
+		return nil, keyRecord{}, ErrNoKey
+	}
+	return k, k.record, nil
 }
 
 // List returns the keys, the oldest first; the root's is none of them.
@@ -238,9 +270,9 @@ func (s *KeyStore) Create(name, description string, policies []Policy) (KeyPair,
 	if err != nil {
 		return KeyPair{}, KeyInfo{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.keys) >= maxKeys {
+	s.changes.Lock()
+	defer s.changes.Unlock()
+	if s.count() >= maxKeys {
 		return KeyPair{}, KeyInfo{}, &Error{Status: http.StatusConflict, Code: "too_many_keys", Message: fmt.Sprintf("there are %d keys, those revoked in the last 90 days included", maxKeys)}
 	}
 	k := &storedKey{secret: pair.Secret, grant: grant}
@@ -250,8 +282,16 @@ func (s *KeyStore) Create(name, description string, policies []Policy) (KeyPair,
 	if err := s.write(k, r); err != nil {
 		return KeyPair{}, KeyInfo{}, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.keys[pair.AccessKey] = k
 	return pair, r.KeyInfo, nil
+}
+
+func (s *KeyStore) count() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.keys)
 }
 
 func invalidKey(format string, args ...any) *Error {
@@ -300,24 +340,25 @@ func checkPolicies(name string, policies []Policy) ([]Policy, *Grant, error) {
 
 // SetPolicies changes what a key may do; it holds at once.
 func (s *KeyStore) SetPolicies(accessKey string, policies []Policy) (KeyInfo, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	k, ok := s.keys[accessKey]
-	if !ok {
-		return KeyInfo{}, ErrNoKey
-	}
-	policies, grant, err := checkPolicies(k.record.Name, policies)
+	s.changes.Lock()
+	defer s.changes.Unlock()
+	k, r, err := s.find(accessKey)
 	if err != nil {
 		return KeyInfo{}, err
 	}
-	if !k.record.Revoked.IsZero() {
+	policies, grant, err := checkPolicies(r.Name, policies)
+	if err != nil {
+		return KeyInfo{}, err
+	}
+	if !r.Revoked.IsZero() {
 		return KeyInfo{}, &Error{Status: http.StatusConflict, Code: "revoked", Message: "the key is revoked; make a new one"}
 	}
-	r := k.record
 	r.Policies = policies
 	if err := s.write(k, r); err != nil {
 		return KeyInfo{}, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	k.grant = grant
 	return r.KeyInfo, nil
 }
@@ -325,20 +366,18 @@ func (s *KeyStore) SetPolicies(accessKey string, policies []Policy) (KeyInfo, er
 // Revoke ends a key for good, at once, with the tokens and sessions that it
 // was used to make.
 func (s *KeyStore) Revoke(accessKey string) (KeyInfo, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	k, ok := s.keys[accessKey]
-	if !ok {
-		return KeyInfo{}, ErrNoKey
+	s.changes.Lock()
+	defer s.changes.Unlock()
+	k, r, err := s.find(accessKey)
+	if err != nil || !r.Revoked.IsZero() {
+		return r.KeyInfo, err
 	}
-	if !k.record.Revoked.IsZero() {
-		return k.record.KeyInfo, nil
-	}
-	r := k.record
 	r.Sealed, r.Revoked = "", s.o.Clock.Now().UTC().Truncate(time.Millisecond)
 	if err := s.write(k, r); err != nil {
 		return KeyInfo{}, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	k.grant, k.secret = nil, Secret{}
 	return r.KeyInfo, nil
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // Codes of the AWS APIs.
@@ -68,6 +69,12 @@ func errIncomplete(format string, args ...any) *Error {
 
 func errSignature(format string, args ...any) *Error {
 	return &Error{Status: http.StatusForbidden, Code: "invalid_signature", Message: fmt.Sprintf(format, args...), aws: awsInvalid}
+}
+
+// WrongService refuses a signature that was made for another service than the
+// one that is asked.
+func WrongService(names ...string) *Error {
+	return errSignature("Credential should be scoped to correct service: '%s'. ", strings.Join(names, "' or '"))
 }
 
 func errMismatch() *Error {

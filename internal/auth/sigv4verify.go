@@ -37,7 +37,7 @@ type Terms struct {
 	UnsignedBody bool
 }
 
-// signed is a signature whose key is known.
+// signed is a signature while it is verified.
 type signed struct {
 	signature
 	key       signingKey
@@ -48,7 +48,8 @@ type signed struct {
 // sigv4 verifies a signed request. What can be checked without the body is
 // checked before any of it is read.
 func (v *Verifier) sigv4(r *http.Request, t Terms) (Identity, error) {
-	k := &signed{}
+	k := v.signed.Get().(*signed)
+	defer v.keep(k)
 	s := &k.signature
 	if err := s.parse(r); err != nil {
 		return Identity{}, err
@@ -71,12 +72,10 @@ func (v *Verifier) sigv4(r *http.Request, t Terms) (Identity, error) {
 		pair.Secret = v.dummy
 	}
 	k.key = v.signingKeys.get(signingKeyID{pair.Secret.text, s.day, s.Region, s.Service})
-	buffer := v.canonicals.Get().(*[]byte)
-	defer v.keepCanonical(buffer)
-	if k.canonical, err = s.canonical((*buffer)[:0], r, r.Host); err != nil {
+	if k.canonical, err = s.canonical(k.canonical[:0], r, r.Host); err != nil {
 		return Identity{}, err
 	}
-	*buffer = k.canonical
+	k.canonical = slices.Grow(k.canonical, len(emptyHash))
 	if !known {
 		// As much work as for a key that is there.
 		k.matches(r, emptyHash)
@@ -105,10 +104,14 @@ func (v *Verifier) checkGuess(r *http.Request, k *signed, declared string, t Ter
 	return id, err
 }
 
-func (v *Verifier) keepCanonical(b *[]byte) {
-	if cap(*b) <= maxCanonicalPooled {
-		v.canonicals.Put(b)
+// keep empties what a verification needed and puts it by for the next.
+func (v *Verifier) keep(k *signed) {
+	canonical := k.canonical
+	if cap(canonical) > maxCanonicalPooled {
+		canonical = nil
 	}
+	*k = signed{canonical: canonical[:0]}
+	v.signed.Put(k)
 }
 
 // checkScope compares the scope with what the route and the settings demand.
@@ -117,7 +120,7 @@ func (v *Verifier) checkScope(s *signature, t Terms) error {
 		return errSignature("Credential should be scoped to a valid region, not '%s'. ", s.Region)
 	}
 	if len(t.Services) > 0 && !slices.Contains(t.Services, s.Service) {
-		return errSignature("Credential should be scoped to correct service: '%s'. ", strings.Join(t.Services, "' or '"))
+		return WrongService(t.Services...)
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ type Verifier struct {
 
 	signingKeys *signingKeys
 	bodies      *bodies
-	canonicals  sync.Pool // of *[]byte
+	signed      sync.Pool // of *signed
 }
 
 // scheme is one kind of HTTP credentials.
@@ -88,7 +88,7 @@ func NewVerifier(o Options) (*Verifier, error) {
 		limiter: newLimiter(), sessions: newSessions(o.SessionTime), origins: http.NewCrossOriginProtection(),
 		dummy: Secret{randomText()}, region: o.Region, account: o.Account, home: o.HomeRegion, audit: o.Audit,
 		signingKeys: newSigningKeys(), bodies: newBodies(o.BodyBudget),
-		canonicals: sync.Pool{New: func() any { return new([]byte) }},
+		signed: sync.Pool{New: func() any { return new(signed) }},
 	}
 	if v.account == "" {
 		v.account = defaultAccount

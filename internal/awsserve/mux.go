@@ -10,6 +10,9 @@
 //	   ├─ Write   typed input ─► an output written by hand
 //	   └─ Stream  typed input ─► an event stream of its own length
 //
+// Services with a path for each operation, as those of Kinesis Video have, are
+// in rest.go; the rest of the way is the same.
+//
 // It knows no service: each registers its model and one [Entry] an operation.
 // Who asks is verified before (package server); what they may do is for the
 // entries to ask.
@@ -48,6 +51,10 @@ type Entry struct {
 	Write  Write
 	Stream Stream
 	Fast   Fast // may be nil
+	// Media says that the body of the request is media without an end, which
+	// the signature does not cover: the input is in the headers, and Stream
+	// reads the body itself. Only operations with a path of their own may.
+	Media bool
 }
 
 // complete tells whether exactly one of the ways is set.
@@ -106,16 +113,25 @@ func New(log *slog.Logger, r prometheus.Registerer) (*Mux, error) {
 
 // Add adds a service, all of whose operations must have an entry.
 func (m *Mux) Add(s *Service) error {
-	for _, o := range s.Model.Operations {
-		if !s.Entries[o.Name].complete() {
-			return fmt.Errorf("add service %s: operation %s has no answer, or two", s.Model.ID, o.Name)
-		}
+	if err := s.check(); err != nil {
+		return err
 	}
 	m.services[s.Model.TargetPrefix] = s
 	return nil
 }
 
-// Register registers the path with the server, for the services that were added.
+// check finds operations without an entry.
+func (s *Service) check() error {
+	for _, o := range s.Model.Operations {
+		if !s.Entries[o.Name].complete() {
+			return fmt.Errorf("add service %s: operation %s has no answer, or two", s.Model.ID, o.Name)
+		}
+	}
+	return nil
+}
+
+// Register registers the path "/" with the server, for the services that were
+// added.
 func (m *Mux) Register(r server.Routes) {
 	names := make([]string, 0, len(m.services))
 	for _, s := range m.services {
@@ -136,6 +152,10 @@ func (m *Mux) serve(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 	service, operation, ok := m.find(r.Header.Get("X-Amz-Target"))
 	if !ok {
 		unknownOperation(w, http.StatusBadRequest)
+		return
+	}
+	if scope, signed := id.Scope(); signed && scope.Service != service.Model.SigningName {
+		refuse(w, r, auth.WrongService(service.Model.SigningName))
 		return
 	}
 	c := &Call{Operation: operation, Encoding: encoding, Identity: id, Request: r}
@@ -176,6 +196,7 @@ func (m *Mux) answer(w http.ResponseWriter, c *Call, s *Service) string {
 		}
 	}
 	in := c.Operation.NewInput()
+	awsapi.DecodeHeader(c.Request.Header, in)
 	if err := awsapi.Decode(c.Encoding, body, in); err != nil {
 		return m.fail(w, c, s, err)
 	}
@@ -236,25 +257,33 @@ func (m *Mux) fail(w http.ResponseWriter, c *Call, s *Service, err error) string
 		m.log.Error("a request to an AWS service failed", "service", s.Model.ID, "operation", c.Operation.Name,
 			"request", server.RequestID(c.Request.Context()), "err", err)
 	}
+	writeFailure(w, f)
+	return awsapi.ErrorCode(err)
+}
+
+// refuse answers a request whose credentials or size do not do.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	encoding, ok := awsapi.ParseContentType(r.Header.Get("Content-Type"))
+	if !ok {
+		encoding = awsapi.AmzJSON
+	}
+	refuseIn(w, r, awsapi.JSON11, encoding, err)
+}
+
+func refuseIn(w http.ResponseWriter, r *http.Request, p awsapi.Protocol, e awsapi.Encoding, err error) {
+	setIDs(w, r)
+	x := auth.Refusal(err).AWS(p == awsapi.RESTJSON)
+	f := awsapi.EncodeFailure(p, e, &awsapi.Error{Code: x.Code, Message: x.Message, Status: x.Status})
+	writeFailure(w, f)
+}
+
+func writeFailure(w http.ResponseWriter, f awsapi.Failure) {
 	for name, values := range f.Header {
 		w.Header()[http.CanonicalHeaderKey(name)] = values
 	}
 	w.WriteHeader(f.Status)
 	// A client that is gone needs no answer.
 	_, _ = w.Write(f.Body)
-	return awsapi.ErrorCode(err)
-}
-
-// refuse answers a request whose credentials or size do not do.
-func refuse(w http.ResponseWriter, r *http.Request, err error) {
-	setIDs(w, r)
-	encoding, ok := awsapi.ParseContentType(r.Header.Get("Content-Type"))
-	if !ok {
-		encoding = awsapi.AmzJSON
-	}
-	x := auth.Refusal(err).AWS(false)
-	f := awsapi.EncodeFailure(awsapi.JSON11, encoding, &awsapi.Error{Code: x.Code, Message: x.Message, Status: x.Status})
-	write(w, encoding, f.Status, f.Body)
 }
 
 func write(w http.ResponseWriter, e awsapi.Encoding, status int, body []byte) {
