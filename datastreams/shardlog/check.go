@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"weir/datastreams/shardlog/segment"
@@ -67,6 +68,9 @@ func (l *Log) Check(ctx context.Context, full bool, report func(Finding)) (Check
 	l.runs.Lock()
 	runs := slices.Clone(l.runs.list)
 	l.runs.Unlock()
+	if err := c.unread(runs); err != nil {
+		return c.CheckResult, err
+	}
 	for _, r := range runs {
 		c.Runs++
 		if err := c.run(ctx, r); err != nil {
@@ -247,6 +251,22 @@ func (c *checker) blocks(r readerAt, s *Shard, path string, x *segment.Index) er
 // readerAt is io.ReaderAt.
 type readerAt interface {
 	ReadAt(b []byte, at int64) (int, error)
+}
+
+// unread reports runs of which nothing could be read when the log was opened.
+func (c *checker) unread(runs []*run) error {
+	entries, err := c.l.opts.FS.ReadDir(c.l.opts.Dir)
+	if err != nil {
+		return fmt.Errorf("list runs: %w", err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(c.l.opts.Dir, e.Name())
+		_, named := parseRunName(e.Name())
+		if named && !slices.ContainsFunc(runs, func(r *run) bool { return r.path == path }) {
+			c.found(nil, path, 0, 4, "nothing of it reads")
+		}
+	}
+	return nil
 }
 
 // run checks one run.

@@ -80,6 +80,9 @@ func TestCheck(t *testing.T) {
 	wantFinding(t, findings(t, r, true), "damaged")
 	change(t, disk, run, size(t, disk, run)-60, 50, 0xff)
 	wantFinding(t, findings(t, r, false), "the index does not read")
+	change(t, disk, run, 0, int(size(t, disk, run)), 0xff)
+	must(t, r.Close())
+	wantFinding(t, findings(t, logtest.MustOpen(t, o), false), run+": nothing of it reads")
 }
 
 // TestRebuild loses the metadata of the log: the store has everything.

@@ -132,8 +132,9 @@ type Log struct {
 		pending    *batch
 		free       *batch // memory to use again
 		arena      arena
-		time       int64 // of the newest record, ms
-		err        error // why nothing is taken any more
+		time       int64    // of the newest record, ms
+		highest    ShardUID // of all that were seen
+		err        error    // why nothing is taken any more
 	}
 }
 
@@ -193,6 +194,7 @@ func (l *Log) AddShard(info ShardInfo) (*Shard, error) {
 	if _, ok := l.mu.shards[info.UID]; ok {
 		return nil, fmt.Errorf("add shard %d: it is there already", info.UID)
 	}
+	l.mu.highest = max(l.mu.highest, info.UID)
 	s := &Shard{log: l, info: info}
 	l.mu.shards[info.UID] = s
 	return s, nil
@@ -204,6 +206,15 @@ func (l *Log) Shard(uid ShardUID) (*Shard, bool) {
 	defer l.mu.Unlock()
 	s, ok := l.mu.shards[uid]
 	return s, ok
+}
+
+// HighestUID returns the highest name of a shard that the log holds anything
+// of, also of shards that were removed or that nobody knows any more: a new
+// shard with such a name would get the records of the old one.
+func (l *Log) HighestUID() ShardUID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.highest
 }
 
 // Close ends the log in order: what was accepted becomes durable. The engine
