@@ -51,6 +51,7 @@ func (n *storage) openShardLog(ctx context.Context, engine shardlog.Engine, shar
 	return shardlog.OpenLog(ctx, shardlog.LogOptions{
 		Engine: engine, FS: n.disk, Dir: filepath.Join(n.logDir(), "runs"), Store: n.store, Meta: n.meta, Clock: n.clock, Log: n.log,
 		Shards: shards, TailBytes: int64(n.settings.StreamTail), SegmentAge: n.settings.SegmentAge.Std(), Fatal: n.fatal, Passive: n.passive,
+		LowWater: int64(n.settings.DiskLowWater) / 2, // below that of recordings, which delete the oldest
 	})
 }
 
