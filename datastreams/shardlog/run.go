@@ -235,6 +235,9 @@ func (l *Log) openRun(path string, covers segment.Range) (*run, error) {
 		return nil, fmt.Errorf("open run %s: %w", path, err)
 	}
 	l.reportIndex(path, info.Size(), x)
+	for i := range x.Blocks {
+		l.mu.highest = max(l.mu.highest, ShardUID(x.Blocks[i].Shard))
+	}
 	return &run{path: path, covers: covers, blocks: x.Blocks, bytes: info.Size()}, nil
 }
 
