@@ -15,6 +15,8 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=$(shell git status >/dev/null 2>&1 && ech
 
 GOSOURCES  := $(shell find cmd ingest fragments playback datastreams web internal -name '*.go' -not -path '*/node_modules/*' 2>/dev/null)
 WEBSOURCES := $(shell find web -type f \( -path 'web/src/*' -o -path 'web/public/*' -o -name '*.html' -o -name 'vite.config.ts' -o -name 'tsconfig.json' -o -name 'package*.json' \) -not -path '*/node_modules/*' -not -path 'web/dist/*' 2>/dev/null)
+# Clients of AWS from npm, for the tests.
+SDKTESTS   := cmd/weir/testdata/sdk
 NODE20     := $(shell node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null && command -v npm 2>/dev/null)
 
 .PHONY: help
@@ -65,7 +67,11 @@ web/dist/console/index.html: $(WEBSOURCES) | web/node_modules/.package-lock.json
 setup: ## What the tests need: system packages (apt), npm packages, servers
 	@internal/testkit/setup.sh test
 	@$(MAKE) --no-print-directory -s $(if $(wildcard web/package.json),web/node_modules/.package-lock.json) tools
-	@if [ -f web/e2e/package.json ]; then cd web/e2e && { [ -d node_modules ] || npm ci --no-audit --no-fund; }; fi
+	@$(MAKE) --no-print-directory -s $(SDKTESTS)/node_modules/.package-lock.json
+
+$(SDKTESTS)/node_modules/.package-lock.json: $(SDKTESTS)/package-lock.json
+	cd $(SDKTESTS) && npm ci --no-audit --no-fund
+	@touch $@
 
 .PHONY: tools
 tools: ## The programs that tests and checks start, into .tools/bin
@@ -98,8 +104,8 @@ faults: setup console ## The long tests: those with the build tag faults
 	go test -tags faults -run '^TestFaults' -p 1 -timeout 90m -v ./...
 
 .PHONY: interop
-interop: ## Clients that come from Maven or PyPI
-	@echo "no client of Maven or PyPI speaks to Weir yet; the clients of video are part of make test"
+interop: build ## Clients that come from Maven or PyPI: boto3, the Java SDK
+	@internal/testkit/interop.sh bin/weir
 
 # What is made from the API models of AWS, which are not part of this tree:
 # AWS_MODELS names the directory that holds them.

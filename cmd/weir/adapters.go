@@ -164,6 +164,7 @@ func (a rtspAuth) Authorize(_ context.Context, x rtspserver.Access) (string, err
 		allowed = id.MayPlay(x.Name, "rtsp", win.Start, win.End)
 	}
 	if !allowed {
+		a.v.Denied(id, x.Method+" "+string(x.Action), x.Name)
 		return "", rtspserver.Refuse(rtspserver.StatusForbidden, "these credentials do not allow to %s %s", x.Action, x.Name)
 	}
 	return id.Name(), nil

@@ -12,7 +12,8 @@ import (
 
 // benchCmd are the measurements.
 type benchCmd struct {
-	Video benchVideoCmd `cmd:"" help:"Measure recording and playing of many cameras on this machine."`
+	Video   benchVideoCmd   `cmd:"" help:"Measure recording and playing of many cameras on this machine."`
+	Streams benchStreamsCmd `cmd:"" help:"Measure putting and reading the records of data streams on this machine."`
 }
 
 // benchVideoCmd measures this server, and a peer beside it.

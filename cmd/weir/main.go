@@ -21,6 +21,8 @@ import (
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
 	Video   videoCmd   `cmd:"" help:"Work with the video streams of a running server."`
+	Stream  streamCmd  `cmd:"" help:"Work with the data streams of a running server."`
+	Key     keyCmd     `cmd:"" help:"Work with the keys of a running server and what they may do."`
 	Bench   benchCmd   `cmd:"" help:"Measure what this machine can do."`
 	Check   checkCmd   `cmd:"" help:"Check the recordings of a stopped server, or rebuild their index."`
 	Env     envCmd     `cmd:"" help:"Print the address and the root keys of a server on this machine as export lines for a shell."`

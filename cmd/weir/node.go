@@ -41,6 +41,8 @@ type node struct {
 	hub      *live.Hub
 	sources  *source.Supervisor
 	verifier *auth.Verifier
+	keyStore *auth.KeyStore
+	audit    *auth.Audit
 	server   *server.Server
 	rtsp     *rtspserver.Server
 	tls      *tls.Config
@@ -64,8 +66,10 @@ func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node,
 		{"metadata", n.openMeta},
 		{"archive", n.openArchive},
 		{"catalogue", n.openCatalogue},
+		{"data streams", n.openDataStreams},
 		{"live streams", n.openLive},
 		{"sources", n.openSources},
+		{"keys and audit log", n.openKeyStore},
 		{"HTTP", n.openHTTP},
 		{"RTSP", n.openRTSP},
 		{"listeners", n.start},
@@ -127,10 +131,10 @@ func (n *node) openSources(context.Context) error {
 func (n *node) openHTTP(context.Context) error {
 	n.registry = prometheus.NewRegistry()
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		newMetrics(n.archive, n.catalogue, n.hub))
+		newMetrics(n.archive, n.catalogue, n.hub), newStreamMetrics(n.streams), newAuditMetrics(n.audit))
 	var err error
 	n.verifier, err = auth.NewVerifier(auth.Options{
-		Keys: auth.Root{Pair: n.keys}, Keyring: n.keyring, Streams: passwords{n.catalogue}, Clock: n.clock,
+		Keys: n.keyStore, Audit: n.audit, Account: n.settings.Account, HomeRegion: n.settings.Region, Keyring: n.keyring, Streams: passwords{n.catalogue}, Clock: n.clock,
 		AllowMD5: n.settings.RTSPAllowMD5, SessionTime: n.settings.SessionTime.Std(), AllowedOrigins: n.settings.AllowedOrigin,
 	})
 	if err != nil {
@@ -157,10 +161,11 @@ func (n *node) openHTTP(context.Context) error {
 	api.Register(n.server)
 	n.wg.Go(func() { api.Watch(n.ctx) })
 	n.registerSession()
+	n.registerKeys()
 	n.server.Public("GET /v1/openapi.json", http.HandlerFunc(serveOpenAPI))
 	web.Register(n.server)
 	n.server.AddCheck("store", n.storeReady)
-	return nil
+	return n.registerAWS()
 }
 
 func (n *node) openTLS() error {
@@ -241,6 +246,11 @@ func (n *node) startDemo() error {
 	n.wg.Go(func() {
 		if err := demo.Run(n.ctx, u.String(), n.log); err != nil {
 			n.log.Error("the demo camera does not work", "err", err)
+		}
+	})
+	n.wg.Go(func() {
+		if err := n.putDemo(n.ctx); err != nil && n.ctx.Err() == nil {
+			n.log.Error("the demo data stream does not work", "err", err)
 		}
 	})
 	return nil

@@ -29,7 +29,8 @@ func readDocument(t *testing.T) document {
 }
 
 // TestDocumentCoversTheRoutes compares the document with what a server has
-// registered, both ways. The pages of the console are no API.
+// registered, both ways. The pages of the console are no API of this document,
+// and those of AWS have documents of their own.
 func TestDocumentCoversTheRoutes(t *testing.T) {
 	s, err := config.Load([]string{
 		"--data-dir", t.TempDir(), "--listen", "127.0.0.1:0", "--rtsp-listen", "127.0.0.1:0",
@@ -72,7 +73,7 @@ func TestDocumentCoversTheRoutes(t *testing.T) {
 	}
 }
 
-// page tells whether a pattern belongs to the console.
+// page tells whether a pattern belongs to the console, or to AWS.
 func page(pattern string) bool {
 	_, path, _ := strings.Cut(pattern, " ")
 	return !strings.HasPrefix(path, "/v1/") && !slices.Contains([]string{"/healthz", "/readyz", "/metrics"}, path)

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"encoding/json"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -18,6 +19,8 @@ import (
 //
 //	await PATTERN COMMAND…   until the output of a command matches
 //	server stop|start|kill   the server of this script
+//	use FILE|root            the key that weir key create -o json wrote to FILE,
+//	                         which is $KEY from then on, or the root's
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
@@ -33,6 +36,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await":  awaitOutput,
+			"use":    useKey,
 			"server": func(ts *testscript.TestScript, neg bool, args []string) { controlServer(t, ts, neg, args) },
 		},
 	})
@@ -53,6 +57,22 @@ func controlServer(t *testing.T, ts *testscript.TestScript, neg bool, args []str
 	default:
 		ts.Fatalf("server %s: stop, start or kill", args[0])
 	}
+}
+
+func useKey(ts *testscript.TestScript, neg bool, args []string) {
+	w, ok := ts.Value("server").(*testkit.Weir)
+	if neg || len(args) != 1 || !ok {
+		ts.Fatalf("usage: use FILE|root")
+	}
+	access, secret := w.AccessKey, w.SecretKey
+	if args[0] != "root" {
+		var key struct{ AccessKey, SecretKey string }
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &key))
+		access, secret = key.AccessKey, key.SecretKey
+		ts.Setenv("KEY", access)
+	}
+	ts.Setenv("AWS_ACCESS_KEY_ID", access)
+	ts.Setenv("AWS_SECRET_ACCESS_KEY", secret)
 }
 
 // awaitTries bounds await: half a minute.

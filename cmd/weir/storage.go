@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	datastreams "weir/datastreams/streams"
 	"weir/fragments/archive"
 	"weir/fragments/catalogue"
 	"weir/internal/auth"
@@ -34,6 +35,7 @@ type storage struct {
 	meta      *meta.Pebble
 	archive   *archive.Archive
 	catalogue *catalogue.Catalogue
+	streams   *datastreams.Streams
 
 	passive bool        // the archive neither uploads nor deletes
 	fatal   func(error) // ends the process for a reason

@@ -18,6 +18,10 @@ const (
 	maxFrozen = 2
 )
 
+// ErrLowDisk means that the local disk is almost full, as it becomes when the
+// store is away for long. Records are taken again once there is room.
+var ErrLowDisk = errors.New("the disk of the data directory is almost full; free space on it, or see why the store takes nothing")
+
 // batch is what gathers while the one before is on its way.
 type batch struct {
 	entries []entry
@@ -53,6 +57,9 @@ func (l *Log) Append(ctx context.Context, records []Append) error {
 	}
 	if bytes > MaxBatch || len(records) > maxGather {
 		return fmt.Errorf("%w: %d records with %d bytes in one append, at most %d and %d", ErrTooLarge, len(records), bytes, maxGather, MaxBatch)
+	}
+	if l.lowDisk.Load() {
+		return ErrLowDisk
 	}
 	for {
 		out, full, err := l.join(records, bytes)
@@ -229,6 +236,7 @@ func (l *Log) fail(err error) error {
 	}
 	l.mu.err = err
 	l.mu.Unlock()
+	l.end.Do(func() { close(l.ending) })
 	l.signal()
 	l.opts.Log.Error("the shard log failed and takes nothing any more", "err", err)
 	l.opts.Fatal(err)

@@ -41,6 +41,7 @@ func (l *Log) flusher() {
 		case <-l.full:
 		case <-tick.C:
 			l.freezeOld()
+			l.lookAtDisk()
 		}
 		if err := l.flushFrozen(); err != nil {
 			return // whoever appends is told
@@ -98,6 +99,7 @@ func (l *Log) flushFrozen() error {
 		l.tables.kept = m
 		l.tables.Unlock()
 		l.forget(kept)
+		l.lookAtDisk()
 		select {
 		case l.room <- struct{}{}:
 		default:
@@ -127,6 +129,32 @@ func (l *Log) forget(m *memtable) {
 		}
 		s.mu.Unlock()
 	}
+}
+
+// maxLowWater bounds what has to be free of a large volume, bytes.
+const maxLowWater = 5 << 30
+
+// lookAtDisk stops writers while the local disk is almost full, before a run
+// cannot be written.
+func (l *Log) lookAtDisk() {
+	u, err := l.opts.FS.Usage(l.opts.Dir)
+	if err != nil {
+		l.opts.Log.Warn("look at the free space of the disk", "err", err)
+		return
+	}
+	want := l.opts.LowWater
+	if want == 0 {
+		want = min(u.Total/40, maxLowWater)
+	}
+	low := u.Free < want
+	if l.lowDisk.Swap(low) == low {
+		return
+	}
+	if low {
+		l.opts.Log.Error("the disk is almost full; records are refused", "free", u.Free, "want", want)
+		return
+	}
+	l.opts.Log.Info("the disk has room again; records are taken")
 }
 
 // awaitRoom waits while too many memtables wait for their run.

@@ -1,11 +1,13 @@
 package shardlog
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/datastreams/shardlog/segment"
@@ -48,6 +50,10 @@ type LogOptions struct {
 	// Passive leaves what is in memory and in runs there, unless Flush or Tier
 	// is called: for checks and tests.
 	Passive bool
+	// LowWater is how much of the volume of Dir must be free for Append to take
+	// anything, bytes; 0 means a fortieth of the volume, at most 5 GiB. Whoever
+	// else fills the volume stops or deletes before that.
+	LowWater int64
 	// Fatal is called once when the engine or the local disk failed: nothing
 	// is taken any more, and the process must end. It must not wait for Close.
 	Fatal func(error)
@@ -95,7 +101,8 @@ type Log struct {
 	full      chan struct{} // one token: a memtable was frozen
 	room      chan struct{} // one token: a memtable became a run
 	flushed   chan struct{} // one token: there may be something for the tierer
-	ending    chan struct{} // closed when nobody may wait for room any more
+	ending    chan struct{} // closed when the log was closed or has failed
+	end       sync.Once     // closes ending
 	committed chan struct{} // closed when the committer has ended
 	touched   []*Shard      // by the batch that is being published; the committer's
 
@@ -105,6 +112,7 @@ type Log struct {
 
 	flushing  sync.Mutex // held while runs are written
 	runWriter *segment.Writer
+	runBuffer *bufio.Writer
 	tiering   sync.Mutex // held while segments are made or deleted
 	builders  []*builder
 
@@ -114,6 +122,8 @@ type Log struct {
 		frozen     []*memtable // wait for their run, oldest first
 		kept       *memtable   // the newest that has its run
 	}
+	lowDisk atomic.Bool // less than LowWater was free when it was looked at last
+
 	runs struct {
 		sync.Mutex // guards the following
 		list       []*run
@@ -130,8 +140,9 @@ type Log struct {
 		pending    *batch
 		free       *batch // memory to use again
 		arena      arena
-		time       int64 // of the newest record, ms
-		err        error // why nothing is taken any more
+		time       int64    // of the newest record, ms
+		highest    ShardUID // of all that were seen
+		err        error    // why nothing is taken any more
 	}
 }
 
@@ -165,6 +176,7 @@ func (l *Log) open(ctx context.Context) error {
 	if l.runWriter, err = segment.NewWriter(); err != nil {
 		return err
 	}
+	l.runBuffer = bufio.NewWriterSize(nil, runBuffer)
 	for range tierWorkers {
 		b, err := newBuilder(l)
 		if err != nil {
@@ -177,7 +189,11 @@ func (l *Log) open(ctx context.Context) error {
 			return err
 		}
 	}
-	return l.recover(ctx)
+	if err := l.recover(ctx); err != nil {
+		return err
+	}
+	l.lookAtDisk()
+	return nil
 }
 
 // AddShard adds a shard that has no records yet. Its name must be new.
@@ -190,6 +206,7 @@ func (l *Log) AddShard(info ShardInfo) (*Shard, error) {
 	if _, ok := l.mu.shards[info.UID]; ok {
 		return nil, fmt.Errorf("add shard %d: it is there already", info.UID)
 	}
+	l.mu.highest = max(l.mu.highest, info.UID)
 	s := &Shard{log: l, info: info}
 	l.mu.shards[info.UID] = s
 	return s, nil
@@ -201,6 +218,15 @@ func (l *Log) Shard(uid ShardUID) (*Shard, bool) {
 	defer l.mu.Unlock()
 	s, ok := l.mu.shards[uid]
 	return s, ok
+}
+
+// HighestUID returns the highest name of a shard that the log holds anything
+// of, also of shards that were removed or that nobody knows any more: a new
+// shard with such a name would get the records of the old one.
+func (l *Log) HighestUID() ShardUID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.highest
 }
 
 // Close ends the log in order: what was accepted becomes durable. The engine
@@ -215,7 +241,7 @@ func (l *Log) Close() error {
 	failed := l.mu.err
 	l.mu.err = ErrClosed
 	l.mu.Unlock()
-	close(l.ending)
+	l.end.Do(func() { close(l.ending) })
 	l.signal()
 	<-l.committed
 	l.cancel()

@@ -57,6 +57,7 @@ func (l *Log) openRows() error {
 		if err != nil {
 			return fmt.Errorf("row of shard %s: %w", e.Key, err)
 		}
+		l.mu.highest = max(l.mu.highest, ShardUID(uid))
 		if s, ok := l.mu.shards[ShardUID(uid)]; ok {
 			s.apply(row)
 		}
@@ -111,6 +112,7 @@ func (r *recovery) entry(e Entry) error {
 		return fmt.Errorf("entry %d is not one of this log: it has %d bytes", e.LSN, len(e.Data))
 	}
 	x := entry(e.Data)
+	l.mu.highest = max(l.mu.highest, x.shard())
 	s, ok := l.mu.shards[x.shard()]
 	if !ok || x.offset() < s.assigned {
 		return nil // of a shard that was removed, or in a run already

@@ -126,8 +126,9 @@ func (s *Shard) key(row segmentRow, pos int64) cacheKey {
 func (s *Shard) segmentBlock(ctx context.Context, row segmentRow, x *segment.Index, i, want int) (*segment.Records, error) {
 	v, err := s.log.cache.get(ctx, s.key(row, x.Blocks[i].Pos), func() (cached, error) {
 		n, raw := 1, int(x.Blocks[i].Raw)
+		want := min(int64(want), s.log.cache.limit/4) // more would push itself out
 		end := x.Blocks[i].Pos + x.Blocks[i].Len()
-		for i+n < len(x.Blocks) && raw < want {
+		for i+n < len(x.Blocks) && int64(raw) < want {
 			b := &x.Blocks[i+n]
 			if b.Pos != end || b.Pos+b.Len()-x.Blocks[i].Pos > readAhead || s.log.cache.has(s.key(row, b.Pos)) {
 				break

@@ -43,6 +43,8 @@ func (s *Streams) load(ctx context.Context) error {
 	if s.log, err = s.opts.OpenLog(ctx, infos); err != nil {
 		return err
 	}
+	// After a loss of metadata the log may hold shards that they do not know.
+	s.lastUID = max(s.lastUID, s.log.HighestUID())
 	for st, list := range rows {
 		if err := s.loadShards(st, list); err != nil {
 			return errors.Join(err, s.log.Close())

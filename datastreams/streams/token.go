@@ -157,3 +157,14 @@ func (s *Streams) openPage(operation, token string) (page, error) {
 	}
 	return p, nil
 }
+
+// TokenStream tells which stream a NextToken of ListShards belongs to, for
+// whoever has to decide whether its shards may be listed. It fails as
+// ListShards would.
+func (s *Streams) TokenStream(token string) (Ref, error) {
+	p, err := s.openPage(listShardsOp, token)
+	if err != nil {
+		return Ref{}, err
+	}
+	return Ref{Name: p.Name}, nil
+}

@@ -330,7 +330,7 @@ func TestConsole(t *testing.T) {
 		t.Fatal("a wrong key logs in")
 	}
 	for range 2 * maxSessions {
-		b.sessions.add(b.sessions.open, maxSessions, b.clock.Now(), b.clock.Now().Add(time.Hour))
+		b.sessions.add(b.sessions.open, maxSessions, b.clock.Now(), session{end: b.clock.Now().Add(time.Hour)})
 	}
 	if n := len(b.sessions.open); n != maxSessions {
 		t.Fatalf("there are %d sessions, over the limit of %d", n, maxSessions)

@@ -29,19 +29,19 @@ type KeyPair struct {
 
 // Keys finds key pairs.
 type Keys interface {
-	// Key returns the pair of an access key, and the action that it allows.
-	Key(accessKey string) (KeyPair, Action, bool)
+	// Key returns the pair of an access key, and what it may do.
+	Key(accessKey string) (KeyPair, *Grant, bool)
 }
 
 // Root is the Keys that knows the root pair only.
 type Root struct{ Pair KeyPair }
 
 // Key returns the root pair.
-func (r Root) Key(accessKey string) (KeyPair, Action, bool) {
+func (r Root) Key(accessKey string) (KeyPair, *Grant, bool) {
 	if accessKey != r.Pair.AccessKey || accessKey == "" {
-		return KeyPair{}, "", false
+		return KeyPair{}, nil, false
 	}
-	return r.Pair, Admin, true
+	return r.Pair, &Grant{All: true}, true
 }
 
 // rootKeys is the file in the data directory.

@@ -39,7 +39,14 @@ func (v *Verifier) VerifyRTSP(r RTSPRequest) (Identity, error) {
 	if err != nil && Refusal(err).Code == "unauthorized" && (len(r.Authorization) > 0 || r.Token != "") {
 		v.limiter.failed(r.Remote, v.clock.Now())
 	}
-	return id, err
+	from := origin{address: r.Remote.Unmap(), secure: r.Secure}
+	if err != nil {
+		if Refusal(err).Code != staleCode && (len(r.Authorization) > 0 || r.Token != "") {
+			v.refused(err, from, r.Method+" "+r.Stream)
+		}
+		return Identity{}, err
+	}
+	return v.made(id, from), nil
 }
 
 func (v *Verifier) rtsp(r RTSPRequest) (Identity, error) {
@@ -87,7 +94,7 @@ func (v *Verifier) rtspDigest(r RTSPRequest, text string) (Identity, error) {
 	}
 	ours, fresh := v.nonceState(p["nonce"], r.Remote)
 	if ours && !fresh {
-		return Identity{}, &Error{http.StatusUnauthorized, staleCode, "the nonce has expired"}
+		return Identity{}, &Error{Status: http.StatusUnauthorized, Code: staleCode, Message: "the nonce has expired"}
 	}
 	newHash := v.algorithm(p["algorithm"])
 	if !ours || newHash == nil || p["realm"] != rtspRealm || !sameResource(p["uri"], r.URI) {
@@ -95,7 +102,7 @@ func (v *Verifier) rtspDigest(r RTSPRequest, text string) (Identity, error) {
 	}
 	// Both comparisons are always made, so that the time does not tell which
 	// user names are keys.
-	pair, action, isKey := v.keys.Key(p["username"])
+	pair, grant, isKey := v.keys.Key(p["username"])
 	if !isKey {
 		pair.Secret = v.dummy
 	}
@@ -104,7 +111,7 @@ func (v *Verifier) rtspDigest(r RTSPRequest, text string) (Identity, error) {
 	ownRight := digestMatches(p, r.Method, own, newHash) && hasOwn
 	switch {
 	case keyRight:
-		return Identity{kind: KindKey, name: pair.AccessKey, action: action}, nil
+		return v.keyIdentity(pair, grant), nil
 	case ownRight:
 		return streamIdentity(r.Stream, r.Action), nil
 	}

@@ -24,62 +24,68 @@ const (
 // a core dump finds nothing to log in with.
 type digest [sha256.Size]byte
 
+// session is one of the console, or a link that opens one.
+type session struct {
+	end time.Time
+	key string // the access key that opened it, when it is not the root's
+}
+
 // sessions are those of the console. They live in memory: after a restart one
 // logs in again.
 type sessions struct {
 	life time.Duration
 
-	mu    sync.Mutex // guards the following: when each ends
-	open  map[digest]time.Time
-	links map[digest]time.Time
+	mu    sync.Mutex // guards the following
+	open  map[digest]session
+	links map[digest]session
 }
 
 func newSessions(life time.Duration) *sessions {
 	if life == 0 {
 		life = defaultSessionTime
 	}
-	return &sessions{life: life, open: map[digest]time.Time{}, links: map[digest]time.Time{}}
+	return &sessions{life: life, open: map[digest]session{}, links: map[digest]session{}}
 }
 
-// add makes a random secret that is valid until the given time.
-func (s *sessions) add(table map[digest]time.Time, limit int, now, until time.Time) string {
+// add makes a random secret for a session.
+func (s *sessions) add(table map[digest]session, limit int, now time.Time, n session) string {
 	b := make([]byte, sessionBytes)
 	rand.Read(b)
 	text := base64.RawURLEncoding.EncodeToString(b)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var first digest
-	for d, end := range table {
-		if !end.After(now) {
+	for d, x := range table {
+		if !x.end.After(now) {
 			delete(table, d)
-		} else if table[first].IsZero() || end.Before(table[first]) {
+		} else if table[first].end.IsZero() || x.end.Before(table[first].end) {
 			first = d
 		}
 	}
 	if len(table) >= limit {
 		delete(table, first) // the one that would end first
 	}
-	table[sha256.Sum256([]byte(text))] = until
+	table[sha256.Sum256([]byte(text))] = n
 	return text
 }
 
 // valid looks a secret up, and takes it away when it can be used but once.
-func (s *sessions) valid(table map[digest]time.Time, text string, now time.Time, once bool) bool {
+func (s *sessions) valid(table map[digest]session, text string, now time.Time, once bool) (session, bool) {
 	d := digest(sha256.Sum256([]byte(text)))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	end, ok := table[d]
-	if ok && (once || !end.After(now)) {
+	x, ok := table[d]
+	if ok && (once || !x.end.After(now)) {
 		delete(table, d)
 	}
-	return ok && end.After(now)
+	return x, ok && x.end.After(now)
 }
 
 // LoginLink returns the secret of a link that logs in once, within an hour:
 // `<address>/login?link=<secret>`.
 func (v *Verifier) LoginLink() string {
 	now := v.clock.Now()
-	return v.sessions.add(v.sessions.links, maxLoginLinks, now, now.Add(loginLinkTime))
+	return v.sessions.add(v.sessions.links, maxLoginLinks, now, session{end: now.Add(loginLinkTime)})
 }
 
 // LoginWithLink opens a session of the console for the secret of a link.
@@ -87,11 +93,11 @@ func (v *Verifier) LoginWithLink(w http.ResponseWriter, r *http.Request, link st
 	if err := v.mayTry(r); err != nil {
 		return err
 	}
-	if !v.sessions.valid(v.sessions.links, link, v.clock.Now(), true) {
+	if _, ok := v.sessions.valid(v.sessions.links, link, v.clock.Now(), true); !ok {
 		v.limiter.failed(remoteAddr(r), v.clock.Now())
-		return &Error{http.StatusUnauthorized, "link_used", "this login link was used already or is over an hour old; log in with the root keys, which weir env prints"}
+		return v.loginRefused(r, &Error{Status: http.StatusUnauthorized, Code: "link_used", Message: "this login link was used already or is over an hour old; log in with the root keys, which weir env prints"})
 	}
-	v.startSession(w, r)
+	v.startSession(w, r, "")
 	return nil
 }
 
@@ -107,12 +113,26 @@ func (v *Verifier) LoginWithKey(w http.ResponseWriter, r *http.Request, accessKe
 		return errInsecure()
 	}
 	id, err := v.keyPair(accessKey, secret)
-	if err != nil || !id.IsAdmin() {
+	if err != nil {
 		v.limiter.failed(remoteAddr(r), v.clock.Now())
-		return errWrong()
+		return v.loginRefused(r, errWrong())
 	}
-	v.startSession(w, r)
+	id = v.made(id, origin{address: remoteAddr(r), secure: r.TLS != nil})
+	if !id.IsAdmin() {
+		return v.loginRefused(r, &Error{Status: http.StatusForbidden, Code: "forbidden", Message: "the console is for keys with the policy admin"})
+	}
+	key := ""
+	if id.grant != nil {
+		key = id.name
+	}
+	v.startSession(w, r, key)
 	return nil
+}
+
+// loginRefused writes down that somebody was not let in.
+func (v *Verifier) loginRefused(r *http.Request, err *Error) error {
+	v.refused(err, origin{address: remoteAddr(r)}, "login")
+	return err
 }
 
 func (v *Verifier) mayTry(r *http.Request) error {
@@ -122,9 +142,9 @@ func (v *Verifier) mayTry(r *http.Request) error {
 	return nil
 }
 
-func (v *Verifier) startSession(w http.ResponseWriter, r *http.Request) {
+func (v *Verifier) startSession(w http.ResponseWriter, r *http.Request, key string) {
 	now := v.clock.Now()
-	text := v.sessions.add(v.sessions.open, maxSessions, now, now.Add(v.sessions.life))
+	text := v.sessions.add(v.sessions.open, maxSessions, now, session{now.Add(v.sessions.life), key})
 	http.SetCookie(w, sessionCookie(r, text, int(v.sessions.life/time.Second)))
 }
 
@@ -159,8 +179,17 @@ func (v *Verifier) cookie(r *http.Request) (Identity, error) {
 	if v.origins.Check(r) != nil {
 		return Identity{}, errCrossOrigin()
 	}
-	if !v.sessions.valid(v.sessions.open, c.Value, v.clock.Now(), false) {
+	s, ok := v.sessions.valid(v.sessions.open, c.Value, v.clock.Now(), false)
+	if !ok {
 		return Identity{}, errNone()
+	}
+	if s.key != "" {
+		// A session of a key may do what the key may now.
+		_, grant, ok := v.keys.Key(s.key)
+		if !ok {
+			return Identity{}, errNone()
+		}
+		return Identity{kind: KindConsole, name: s.key, grant: grant}, nil
 	}
 	return Identity{kind: KindConsole, name: "console", action: Admin}, nil
 }

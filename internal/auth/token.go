@@ -32,6 +32,8 @@ type Claims struct {
 	End     time.Time `json:"e,omitzero"`
 	Expires time.Time `json:"x"`
 	Issuer  string    `json:"i"` // the access key, or "console", that asked for the token
+	// Bound tokens end with the key that asked for them; Issue sets it.
+	Bound bool `json:"k,omitempty"`
 	// Epoch is the revocation epoch at issue; Issue sets it.
 	Epoch uint64 `json:"p,omitempty"`
 	// StreamEpoch is that of the stream, where streams have one.
@@ -48,9 +50,9 @@ func (v *Verifier) Issue(by Identity, c Claims) (string, error) {
 		return "", errors.New("issue a token: its window ends before it starts")
 	}
 	if !by.mayIssue(c) {
-		return "", errWrong()
+		return "", errForbidden()
 	}
-	c.Issuer = by.name
+	c.Issuer, c.Bound = by.name, by.grant != nil
 	c.Epoch = v.keyring.epoch()
 	c.StreamEpoch = v.streamEpoch(c.Stream)
 	plain, err := json.Marshal(c)
@@ -80,7 +82,13 @@ func (i Identity) mayIssue(c Claims) bool {
 	if i.IsAdmin() {
 		return c.Action == Admin || c.Action == Publish || c.Action == Play
 	}
-	return c.Action == Play && c.Stream != "" && i.kind != KindToken && i.May(Play, c.Stream)
+	if c.Action != Play || c.Stream == "" || i.kind == KindToken {
+		return false
+	}
+	if i.grant != nil {
+		return i.mayPlayByPolicy(c.Stream, c.Format)
+	}
+	return i.May(Play, c.Stream)
 }
 
 // token verifies a sealed token.
@@ -92,10 +100,16 @@ func (v *Verifier) token(text string) (Identity, error) {
 	switch {
 	case !v.clock.Now().Before(c.Expires),
 		c.Epoch != v.keyring.epoch(),
-		c.StreamEpoch != v.streamEpoch(c.Stream):
+		c.StreamEpoch != v.streamEpoch(c.Stream),
+		c.Bound && !v.hasKey(c.Issuer):
 		return Identity{}, errExpired()
 	}
 	return Identity{kind: KindToken, name: c.Issuer, action: c.Action, stream: c.Stream, claims: c}, nil
+}
+
+func (v *Verifier) hasKey(accessKey string) bool {
+	_, _, ok := v.keys.Key(accessKey)
+	return ok
 }
 
 func (v *Verifier) openToken(text string) (Claims, error) {

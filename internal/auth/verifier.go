@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"weir/internal/clock"
@@ -31,6 +32,16 @@ type Options struct {
 	AllowMD5 bool
 	// SessionTime is the life of a console session; 0 means 12 hours.
 	SessionTime time.Duration
+	// Account and HomeRegion are those of every ARN; "" means 000000000000
+	// and us-east-1.
+	Account, HomeRegion string
+	// Region is the one that signatures must be scoped to; "" takes any.
+	Region string
+	// BodyBudget is how many bytes of verified bodies are held at once; 0
+	// means 512 MiB.
+	BodyBudget int64
+	// Audit gets every denial; nil writes none.
+	Audit *Audit
 	// AllowedOrigins are web origins whose pages may act with the console's
 	// cookie. It is empty in all ordinary cases.
 	AllowedOrigins []string
@@ -48,12 +59,20 @@ type Verifier struct {
 	sessions *sessions
 	origins  *http.CrossOriginProtection
 	dummy    Secret // compared with when a user is unknown
+	account  string
+	home     string // region of ARNs
+	region   string // of signatures, "" for any
+	audit    *Audit
+
+	signingKeys *signingKeys
+	bodies      *bodies
+	signed      sync.Pool // of *signed
 }
 
 // scheme is one kind of HTTP credentials.
 type scheme struct {
 	present func(*http.Request) bool
-	verify  func(*http.Request) (Identity, error)
+	verify  func(*http.Request, Terms) (Identity, error)
 }
 
 // NewVerifier returns a verifier.
@@ -67,7 +86,15 @@ func NewVerifier(o Options) (*Verifier, error) {
 	v := &Verifier{
 		keys: o.Keys, keyring: o.Keyring, streams: o.Streams, clock: o.Clock, allowMD5: o.AllowMD5,
 		limiter: newLimiter(), sessions: newSessions(o.SessionTime), origins: http.NewCrossOriginProtection(),
-		dummy: Secret{randomText()},
+		dummy: Secret{randomText()}, region: o.Region, account: o.Account, home: o.HomeRegion, audit: o.Audit,
+		signingKeys: newSigningKeys(), bodies: newBodies(o.BodyBudget),
+		signed: sync.Pool{New: func() any { return new(signed) }},
+	}
+	if v.account == "" {
+		v.account = defaultAccount
+	}
+	if v.home == "" {
+		v.home = defaultRegion
 	}
 	for _, origin := range o.AllowedOrigins {
 		if err := v.origins.AddTrustedOrigin(origin); err != nil {
@@ -75,9 +102,10 @@ func NewVerifier(o Options) (*Verifier, error) {
 		}
 	}
 	v.schemes = []scheme{
-		{authorization("basic"), v.basic},
-		{authorization("bearer"), v.bearer},
-		{func(r *http.Request) bool { return r.URL.Query().Has("token") }, v.query},
+		{authorization("basic"), withoutBody(v.basic)},
+		{authorization("bearer"), withoutBody(v.bearer)},
+		{func(r *http.Request) bool { return r.URL.RawQuery != "" && r.URL.Query().Has("token") }, withoutBody(v.query)},
+		{func(r *http.Request) bool { return signedInHeader(r) || signedInQuery(r) }, v.sigv4},
 	}
 	return v, nil
 }
@@ -88,19 +116,68 @@ func randomText() string {
 	return hex.EncodeToString(b)
 }
 
-// HTTP verifies the credentials of a request. Refusals are of type *Error. A
+// withoutBody makes a scheme of credentials that say nothing of the body.
+func withoutBody(verify func(*http.Request) (Identity, error)) func(*http.Request, Terms) (Identity, error) {
+	return func(r *http.Request, _ Terms) (Identity, error) { return verify(r) }
+}
+
+// defaultTerms are those of a route that makes none.
+func defaultTerms() Terms { return Terms{BodyLimit: 1 << 20} }
+
+// HTTP verifies the credentials of a request, on ordinary terms.
+func (v *Verifier) HTTP(r *http.Request) (Identity, error) { return v.Verify(r, defaultTerms()) }
+
+// Verify verifies the credentials of a request. Refusals are of type *Error. A
 // request that was routed to a pattern with {name} may carry the password of
-// that stream.
-func (v *Verifier) HTTP(r *http.Request) (Identity, error) {
+// that stream. The body of a signed request is replaced by one that is
+// verified, see SignedBody.
+func (v *Verifier) Verify(r *http.Request, t Terms) (Identity, error) {
 	remote := remoteAddr(r)
-	if v.limiter.blocked(remote, v.clock.Now()) {
+	// Signatures are not guessed (see sigv4), and a client with a wrong one
+	// must not stop the others behind its address.
+	if !signedInHeader(r) && !signedInQuery(r) && v.limiter.blocked(remote, v.clock.Now()) {
 		return Identity{}, errLimited()
 	}
-	id, err := v.http(r)
+	id, err := v.http(r, t)
 	if err != nil && Refusal(err).Code == "unauthorized" && v.carries(r) {
 		v.limiter.failed(remote, v.clock.Now())
 	}
-	return id, err
+	from := origin{address: remote, secure: r.TLS != nil}
+	if err != nil {
+		from.claimed = claimedKey(r)
+		v.refused(err, from, r.Method+" "+r.URL.Path)
+		return Identity{}, err
+	}
+	return v.made(id, from), nil
+}
+
+// recorder is what Keys may also be: it is told which keys let somebody in.
+type recorder interface{ Used(accessKey string) }
+
+// made completes an identity.
+func (v *Verifier) made(id Identity, from origin) Identity {
+	if r, ok := v.keys.(recorder); ok && id.grant != nil {
+		r.Used(id.name)
+	}
+	id.from, id.by = from, v
+	return id
+}
+
+// claimedKey is the access key that a request says it is signed with.
+func claimedKey(r *http.Request) string {
+	text := r.Header.Get("Authorization")
+	if user, _, ok := r.BasicAuth(); ok {
+		return user
+	}
+	if _, rest, ok := strings.Cut(text, "Credential="); ok {
+		key, _, _ := strings.Cut(rest, "/")
+		return key
+	}
+	if !signedInQuery(r) {
+		return ""
+	}
+	key, _, _ := strings.Cut(r.URL.Query().Get("X-Amz-Credential"), "/")
+	return key
 }
 
 // carries tells whether the request has explicit credentials at all.
@@ -108,20 +185,23 @@ func (v *Verifier) carries(r *http.Request) bool {
 	return len(r.Header.Values("Authorization")) > 0 || r.URL.Query().Has("token")
 }
 
-func (v *Verifier) http(r *http.Request) (Identity, error) {
+func (v *Verifier) http(r *http.Request, t Terms) (Identity, error) {
 	var found *scheme
 	for i := range v.schemes {
 		if !v.schemes[i].present(r) {
 			continue
 		}
 		if found != nil {
+			if signedInQuery(r) {
+				return Identity{}, errBothPlaces()
+			}
 			return Identity{}, errAmbiguous()
 		}
 		found = &v.schemes[i]
 	}
 	switch {
 	case found != nil:
-		return found.verify(r)
+		return found.verify(r, t)
 	case len(r.Header.Values("Authorization")) > 0:
 		return Identity{}, errWrong() // a scheme that is not known
 	}
@@ -131,7 +211,7 @@ func (v *Verifier) http(r *http.Request) (Identity, error) {
 // authorization matches a request whose Authorization header has the scheme.
 func authorization(name string) func(*http.Request) bool {
 	return func(r *http.Request) bool {
-		values := r.Header.Values("Authorization")
+		values := r.Header["Authorization"]
 		if len(values) != 1 {
 			return false
 		}
@@ -166,14 +246,22 @@ func (v *Verifier) basic(r *http.Request) (Identity, error) {
 
 // keyPair compares a pair; an unknown key takes as long as a wrong secret.
 func (v *Verifier) keyPair(accessKey, secret string) (Identity, error) {
-	pair, action, ok := v.keys.Key(accessKey)
+	pair, grant, ok := v.keys.Key(accessKey)
 	if !ok {
 		pair.Secret = v.dummy
 	}
 	if !pair.Secret.Equal(secret) || !ok {
 		return Identity{}, errWrong()
 	}
-	return Identity{kind: KindKey, name: pair.AccessKey, action: action}, nil
+	return v.keyIdentity(pair, grant), nil
+}
+
+// keyIdentity is who a key pair makes.
+func (v *Verifier) keyIdentity(pair KeyPair, grant *Grant) Identity {
+	if grant.All {
+		return Identity{kind: KindKey, name: pair.AccessKey, action: Admin}
+	}
+	return Identity{kind: KindKey, name: pair.AccessKey, grant: grant}
 }
 
 func (v *Verifier) bearer(r *http.Request) (Identity, error) {

@@ -13,7 +13,7 @@ import (
 // Encode writes v. Absent members are left out; members that travel in headers
 // or as the payload are not part of the body.
 func Encode(e Encoding, v Value) ([]byte, error) {
-	enc := &encoder{cbor: e == AmzCBOR}
+	enc := &Writer{cbor: e == AmzCBOR}
 	if err := enc.structure(v.WireShape(), reflect.ValueOf(v).Elem()); err != nil {
 		return nil, err
 	}
@@ -22,33 +22,44 @@ func Encode(e Encoding, v Value) ([]byte, error) {
 
 // encodeError writes the body of a failure: the type, unless it is empty, and
 // the members that fields writes.
-func encodeError(e Encoding, kind string, fields func(*encoder) error) ([]byte, error) {
-	enc := &encoder{cbor: e == AmzCBOR}
-	enc.openMap()
+func encodeError(e Encoding, kind string, fields func(*Writer) error) ([]byte, error) {
+	enc := &Writer{cbor: e == AmzCBOR}
+	enc.OpenMap()
 	if kind != "" {
-		enc.key("__type")
-		enc.text(kind)
+		enc.Key("__type")
+		enc.Text(kind)
 	}
 	if err := fields(enc); err != nil {
 		return nil, err
 	}
-	enc.closeMap()
+	enc.CloseMap()
 	return enc.out, nil
 }
 
-// encoder appends JSON or CBOR. Lists and maps of CBOR have indefinite lengths,
-// as in AWS's answers.
-type encoder struct {
+// Writer appends JSON or CBOR. Lists and maps of CBOR have indefinite lengths,
+// as in AWS's answers. Encode uses it for every shape; who answers so often
+// that reflection shows writes with it by hand, and holds that against Encode
+// in a test.
+type Writer struct {
 	out  []byte
 	cbor bool
 }
 
-func (e *encoder) openMap()   { e.bracket('{', cborMap) }
-func (e *encoder) openList()  { e.bracket('[', cborArray) }
-func (e *encoder) closeMap()  { e.end('}') }
-func (e *encoder) closeList() { e.end(']') }
+// NewWriter returns a writer that appends to b.
+func NewWriter(e Encoding, b []byte) *Writer { return &Writer{out: b, cbor: e == AmzCBOR} }
 
-func (e *encoder) bracket(json, major byte) {
+// Bytes is what was written, behind what NewWriter was given.
+func (e *Writer) Bytes() []byte { return e.out }
+
+// OpenMap begins a map, OpenList a list.
+func (e *Writer) OpenMap()  { e.bracket('{', cborMap) }
+func (e *Writer) OpenList() { e.bracket('[', cborArray) }
+
+// CloseMap ends the innermost map, CloseList the innermost list.
+func (e *Writer) CloseMap()  { e.end('}') }
+func (e *Writer) CloseList() { e.end(']') }
+
+func (e *Writer) bracket(json, major byte) {
 	e.separate()
 	if e.cbor {
 		json = major<<5 | cborIndefinite
@@ -56,7 +67,7 @@ func (e *encoder) bracket(json, major byte) {
 	e.out = append(e.out, json)
 }
 
-func (e *encoder) end(json byte) {
+func (e *Writer) end(json byte) {
 	if e.cbor {
 		json = cborBreak
 	}
@@ -64,7 +75,7 @@ func (e *encoder) end(json byte) {
 }
 
 // separate puts the comma of JSON between two values.
-func (e *encoder) separate() {
+func (e *Writer) separate() {
 	if e.cbor || len(e.out) == 0 {
 		return
 	}
@@ -75,14 +86,16 @@ func (e *encoder) separate() {
 	}
 }
 
-func (e *encoder) key(name string) {
-	e.text(name)
+// Key writes the name of the next member of a map.
+func (e *Writer) Key(name string) {
+	e.Text(name)
 	if !e.cbor {
 		e.out = append(e.out, ':')
 	}
 }
 
-func (e *encoder) text(s string) {
+// Text writes a string; what is no UTF-8 in it becomes U+FFFD.
+func (e *Writer) Text(s string) {
 	e.separate()
 	if !utf8.ValidString(s) {
 		s = string([]rune(s)) // what is no UTF-8 becomes U+FFFD
@@ -123,7 +136,8 @@ func appendJSONText(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-func (e *encoder) integer(n int64) {
+// Integer writes a number.
+func (e *Writer) Integer(n int64) {
 	e.separate()
 	switch {
 	case !e.cbor:
@@ -135,7 +149,7 @@ func (e *encoder) integer(n int64) {
 	}
 }
 
-func (e *encoder) float(f float64) error {
+func (e *Writer) float(f float64) error {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return errors.New("encode: a double is not finite")
 	}
@@ -148,7 +162,7 @@ func (e *encoder) float(f float64) error {
 	return nil
 }
 
-func (e *encoder) boolean(v bool) {
+func (e *Writer) boolean(v bool) {
 	e.separate()
 	switch {
 	case !e.cbor:
@@ -160,7 +174,8 @@ func (e *encoder) boolean(v bool) {
 	}
 }
 
-func (e *encoder) blob(data []byte) {
+// Blob writes binary data.
+func (e *Writer) Blob(data []byte) {
 	e.separate()
 	if e.cbor {
 		e.out = append(cborHead(e.out, cborBytes, uint64(len(data))), data...)
@@ -171,13 +186,26 @@ func (e *encoder) blob(data []byte) {
 	e.out = append(e.out, '"')
 }
 
+// Digits writes a string of ASCII digits or letters as it is.
+func (e *Writer) Digits(s []byte) {
+	e.separate()
+	if e.cbor {
+		e.out = append(cborHead(e.out, cborText, uint64(len(s))), s...)
+		return
+	}
+	e.out = append(append(append(e.out, '"'), s...), '"')
+}
+
+// Instant writes a time.
+func (e *Writer) Instant(t Timestamp) { e.instant(int64(t)) }
+
 // instant writes whole milliseconds behind tag 1, or seconds with as much of a
 // fraction as there is.
-func (e *encoder) instant(t int64) {
+func (e *Writer) instant(t int64) {
 	e.separate()
 	if e.cbor {
 		e.out = append(e.out, cborTag<<5|cborEpoch)
-		e.integer(t)
+		e.Integer(t)
 		return
 	}
 	seconds, millis := t/1000, t%1000
@@ -196,21 +224,21 @@ func (e *encoder) instant(t int64) {
 	e.out = append(append(e.out, '.'), fraction...)
 }
 
-func (e *encoder) structure(s *Shape, v reflect.Value) error {
-	e.openMap()
+func (e *Writer) structure(s *Shape, v reflect.Value) error {
+	e.OpenMap()
 	if err := e.fields(s, v); err != nil {
 		return err
 	}
-	e.closeMap()
+	e.CloseMap()
 	return nil
 }
 
 // members writes the members of a structure into a map that is already open.
-func (e *encoder) members(s *Shape, v Value) error {
+func (e *Writer) members(s *Shape, v Value) error {
 	return e.fields(s, reflect.ValueOf(v).Elem())
 }
 
-func (e *encoder) fields(s *Shape, v reflect.Value) error {
+func (e *Writer) fields(s *Shape, v reflect.Value) error {
 	for i := range s.Members {
 		m := &s.Members[i]
 		if m.Location != Body || v.Field(i).IsNil() {
@@ -220,7 +248,7 @@ func (e *encoder) fields(s *Shape, v reflect.Value) error {
 		if f.Kind() == reflect.Pointer {
 			f = f.Elem()
 		}
-		e.key(m.WireName)
+		e.Key(m.WireName)
 		if err := e.value(m.Shape, f); err != nil {
 			return err
 		}
@@ -228,31 +256,31 @@ func (e *encoder) fields(s *Shape, v reflect.Value) error {
 	return nil
 }
 
-func (e *encoder) value(s *Shape, v reflect.Value) error {
+func (e *Writer) value(s *Shape, v reflect.Value) error {
 	switch s.Kind {
 	case Structure:
 		return e.structure(s, v)
 	case List:
-		e.openList()
+		e.OpenList()
 		for i := range v.Len() {
 			if err := e.value(s.Elem, v.Index(i)); err != nil {
 				return err
 			}
 		}
-		e.closeList()
+		e.CloseList()
 	case Map:
-		e.openMap()
+		e.OpenMap()
 		for _, k := range sortedKeys(v) {
-			e.key(k.String())
+			e.Key(k.String())
 			if err := e.value(s.Elem, v.MapIndex(k)); err != nil {
 				return err
 			}
 		}
-		e.closeMap()
+		e.CloseMap()
 	case String:
-		e.text(v.String())
+		e.Text(v.String())
 	case Integer, Long:
-		e.integer(v.Int())
+		e.Integer(v.Int())
 	case Double:
 		return e.float(v.Float())
 	case Boolean:
@@ -260,7 +288,7 @@ func (e *encoder) value(s *Shape, v reflect.Value) error {
 	case Time:
 		e.instant(v.Int())
 	case Blob:
-		e.blob(v.Bytes())
+		e.Blob(v.Bytes())
 	}
 	return nil
 }

@@ -76,10 +76,10 @@ func EncodeFailure(p Protocol, e Encoding, err error) Failure {
 
 // describe finds the code and status of an error, and a function that writes
 // its members.
-func describe(p Protocol, err error) (code string, status int, fields func(*encoder) error) {
+func describe(p Protocol, err error) (code string, status int, fields func(*Writer) error) {
 	if x, ok := errors.AsType[Exception](err); ok {
 		s := x.ErrorShape()
-		return s.Code, s.Status, func(enc *encoder) error { return enc.members(s.Shape, x) }
+		return s.Code, s.Status, func(enc *Writer) error { return enc.members(s.Shape, x) }
 	}
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -89,11 +89,17 @@ func describe(p Protocol, err error) (code string, status int, fields func(*enco
 	if p == RESTJSON || e.Code == "SerializationException" {
 		name = "Message"
 	}
-	return e.Code, e.Status, func(enc *encoder) error {
+	return e.Code, e.Status, func(enc *Writer) error {
 		if e.Message != "" {
-			enc.key(name)
-			enc.text(e.Message)
+			enc.Key(name)
+			enc.Text(e.Message)
 		}
 		return nil
 	}
+}
+
+// ErrorCode is the code that an error has in its answer.
+func ErrorCode(err error) string {
+	code, _, _ := describe(JSON11, err)
+	return code
 }

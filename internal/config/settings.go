@@ -24,6 +24,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -34,7 +35,7 @@ import (
 type Settings struct {
 	Config  string `name:"config" env:"WEIR_CONFIG" placeholder:"FILE" group:"Start" help:"YAML file with any of these settings, under the same names." example:"/etc/weir/weir.yaml"`
 	DataDir string `name:"data-dir" env:"WEIR_DATA_DIR" default:"./weir-data" placeholder:"DIR" group:"Start" help:"Where Weir keeps keys, metadata, the spool and, unless there is another store, everything else." example:"/var/lib/weir"`
-	Demo    bool   `name:"demo" env:"WEIR_DEMO" group:"Start" help:"Publish a looping demo camera."`
+	Demo    bool   `name:"demo" env:"WEIR_DEMO" group:"Start" help:"Publish a looping demo camera and put records into a sample data stream."`
 
 	Listen        string   `name:"listen" env:"WEIR_LISTEN" default:"127.0.0.1:7070" placeholder:"ADDR" group:"HTTP" help:"HTTP: console, native API, playback, metrics. Empty turns it off." example:"0.0.0.0:7070"`
 	TLSListen     string   `name:"tls-listen" env:"WEIR_TLS_LISTEN" placeholder:"ADDR" group:"HTTP" help:"The same over TLS; needs a certificate." example:"0.0.0.0:7443"`
@@ -54,6 +55,11 @@ type Settings struct {
 	RTSPAllowMD5   bool   `name:"rtsp-allow-md5" env:"WEIR_RTSP_ALLOW_MD5" group:"RTSP" help:"Also offer digest authentication with MD5, for clients that know no SHA-256."`
 	PublicRTSP     string `name:"public-rtsp" env:"WEIR_PUBLIC_RTSP" placeholder:"URL" group:"RTSP" help:"Address under which clients reach the RTSP listener." example:"rtsp://weir.example.com:8554"`
 
+	Region     string   `name:"region" env:"WEIR_REGION" default:"us-east-1" placeholder:"NAME" group:"Data streams" help:"AWS region that ARNs name. Requests may be signed for any." example:"eu-central-1"`
+	Account    string   `name:"account" env:"WEIR_ACCOUNT" default:"000000000000" placeholder:"ID" group:"Data streams" help:"AWS account that ARNs name: 12 digits." example:"123456789012"`
+	StreamTail Size     `name:"stream-memory" env:"WEIR_STREAM_MEMORY" default:"64MiB" placeholder:"SIZE" group:"Data streams" help:"Newest records of all data streams that are kept in memory; twice as much while the disk is behind." example:"512MiB"`
+	SegmentAge Duration `name:"segment-age" env:"WEIR_SEGMENT_AGE" default:"10m" placeholder:"TIME" group:"Data streams" help:"How long the records of a quiet shard wait on the local disk before they become an object in the store." example:"1m"`
+
 	WebRTCListen string   `name:"webrtc-listen" env:"WEIR_WEBRTC_LISTEN" default:"127.0.0.1:8189" placeholder:"ADDR" group:"WebRTC" help:"Media of WHIP and WHEP, UDP and TCP. This version has neither and does not use it." example:"0.0.0.0:8189"`
 	PublicHost   []string `name:"public-host" env:"WEIR_PUBLIC_HOST" placeholder:"HOST" group:"WebRTC" help:"Addresses that are offered to WebRTC clients beside those of this machine; also names in a certificate of our own." example:"203.0.113.7"`
 
@@ -69,7 +75,7 @@ type Settings struct {
 	MaxStreams    int       `name:"max-streams" env:"WEIR_MAX_STREAMS" default:"1000" group:"Limits" help:"Video streams that may be defined." example:"5000"`
 	SessionTime   Duration  `name:"console-session" env:"WEIR_CONSOLE_SESSION" default:"12h" placeholder:"TIME" group:"Limits" help:"How long a login of the console lasts." example:"1h"`
 	TokenTime     Duration  `name:"playback-token" env:"WEIR_PLAYBACK_TOKEN" default:"1h" placeholder:"TIME" group:"Limits" help:"How long a playback address works when nothing else is asked." example:"5m"`
-	AWSLimits     bool      `name:"aws-limits" env:"WEIR_AWS_LIMITS" group:"Limits" help:"Impose the limits that AWS has for its own capacity. This version has no AWS API and does not use it."`
+	AWSLimits     bool      `name:"aws-limits" env:"WEIR_AWS_LIMITS" group:"Limits" help:"Impose the limits that AWS has for its own capacity: throughput of shards, calls a second, numbers of streams and shards."`
 
 	LogLevel  string `name:"log-level" env:"WEIR_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"Log" help:"debug, info, warn or error." example:"debug"`
 	LogFormat string `name:"log-format" env:"WEIR_LOG_FORMAT" default:"text" enum:"text,json" group:"Log" help:"text or json." example:"json"`
@@ -107,7 +113,32 @@ func (s *Settings) Validate() error {
 		inRange("max-connections", s.MaxConns, 1, 1_000_000),
 		inRange("max-connections-per-address", s.MaxConnsPerIP, 1, 1_000_000),
 		inRange("max-streams", s.MaxStreams, 1, 100_000),
+		s.validateDataStreams(),
 	)
+}
+
+// Least and greatest memory for the newest records: a batch of the largest
+// records has to fit, and it is memory.
+const (
+	leastStreamMemory = 32 << 20
+	mostStreamMemory  = 64 << 30
+)
+
+func (s *Settings) validateDataStreams() error {
+	var errs []error
+	if !regexp.MustCompile(`^[a-z0-9-]{1,40}$`).MatchString(s.Region) {
+		errs = append(errs, fmt.Errorf("region: %q is none; write for example us-east-1", s.Region))
+	}
+	if !regexp.MustCompile(`^[0-9]{12}$`).MatchString(s.Account) {
+		errs = append(errs, fmt.Errorf("account: %q is none; it has 12 digits", s.Account))
+	}
+	if s.StreamTail < leastStreamMemory || s.StreamTail > mostStreamMemory {
+		errs = append(errs, fmt.Errorf("stream-memory: %s is out of range; 32MiB to 64GiB", s.StreamTail))
+	}
+	if d := s.SegmentAge.Std(); d < time.Second || d > 24*time.Hour {
+		errs = append(errs, fmt.Errorf("segment-age: %s is out of range; 1s to 24h", s.SegmentAge))
+	}
+	return errors.Join(errs...)
 }
 
 func (s *Settings) validateAddresses() error {

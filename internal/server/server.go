@@ -41,6 +41,8 @@ const (
 	idleTimeout    = 2 * time.Minute // of a connection between requests
 	maxHeaderBytes = 64 << 10
 	readIdle       = time.Minute      // a body must move within it
+	restIdle       = 5 * time.Second  // what is left of the body of a refused request
+	smallBody      = 64 << 10         // bytes of such a body that are worth their connection
 	writeIdle      = 30 * time.Second // a chunk must be taken within it
 	writeChunk     = 64 << 10         // so that the slowest client still takes 2 KiB/s
 	maxH2Streams   = 250              // of one connection

@@ -39,6 +39,7 @@ if [ "${1:-test}" = test ]; then
 	need "command -v chromium" chromium
 	need "command -v mkvinfo && command -v mkvmerge" mkvtoolnix
 	need "command -v mediainfo" mediainfo
+	need "command -v aws" awscli
 fi
 [ -n "$packages" ] || exit 0
 
