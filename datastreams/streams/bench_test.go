@@ -112,3 +112,32 @@ func BenchmarkSequenceNumber(b *testing.B) {
 		buf = n.AppendTo(buf[:0])
 	}
 }
+
+// BenchmarkPush measures from a put to its arrival at a subscription.
+func BenchmarkPush(b *testing.B) {
+	r := newRig(b)
+	ref := r.create("s", 1)
+	c, err := r.RegisterConsumer(b.Context(), r.streamARN("s"), "fan", nil)
+	r.must(err)
+	u, err := r.Subscribe(b.Context(), SubscribeInput{ConsumerARN: c.ARN, ShardID: "0", Position: horizon()})
+	r.must(err)
+	defer u.Close()
+	put := make(chan struct{})
+	go func() {
+		for range put {
+			r.put(ref, "key", "data")
+		}
+	}()
+	defer close(put)
+	b.ReportAllocs()
+	for b.Loop() {
+		put <- struct{}{}
+		for {
+			e, err := u.Next(b.Context())
+			r.must(err)
+			if len(e.Records) > 0 {
+				break
+			}
+		}
+	}
+}
