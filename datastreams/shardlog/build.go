@@ -45,7 +45,7 @@ func newBuilder(l *Log) (*builder, error) {
 }
 
 // build makes segments of a shard until nothing of it is due any more.
-func (b *builder) build(ctx context.Context, s *Shard, all bool) error {
+func (b *builder) build(ctx context.Context, s *Shard, which selection) error {
 	defer b.closeRun()
 	for {
 		if err := ctx.Err(); err != nil {
@@ -54,7 +54,7 @@ func (b *builder) build(ctx context.Context, s *Shard, all bool) error {
 		s.mu.Lock()
 		w := s.waiting()
 		s.mu.Unlock()
-		if s.removed.Load() || !b.l.due(w, all) {
+		if s.removed.Load() || !b.l.due(w, which) {
 			return nil
 		}
 		if err := b.one(ctx, s, w); err != nil {

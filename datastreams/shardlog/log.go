@@ -44,6 +44,10 @@ type LogOptions struct {
 	// as old. 0 means the defaults.
 	SegmentBytes int64
 	SegmentAge   time.Duration
+	// KeepRuns is how much of the local disk runs may take before those shards
+	// are made to give them free that hold the oldest back, bytes, and 1 MiB for
+	// each shard. 0 means 1 GiB.
+	KeepRuns int64
 	// CacheBytes bounds the blocks of runs and segments that stay in memory
 	// after they were read. 0 means DefaultCacheBytes.
 	CacheBytes int64
@@ -70,6 +74,9 @@ func (o LogOptions) withDefaults() LogOptions {
 	}
 	if o.SegmentAge == 0 {
 		o.SegmentAge = DefaultSegmentAge
+	}
+	if o.KeepRuns == 0 {
+		o.KeepRuns = keepRuns
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = DefaultCacheBytes

@@ -17,6 +17,12 @@ const (
 	// trimAfter is how long local bytes stay after the store confirmed them:
 	// its word is not proof against a loss of power (decision 3).
 	trimAfter = 60 * time.Second
+	// keepRuns and keepRunsPerShard bound the runs that wait for a segment,
+	// bytes: beyond them the shards that hold the oldest runs back are due, too.
+	// A busy shard fills the disk otherwise while quiet ones gather; and as each
+	// quiet one costs an object each time, many of them are given more room.
+	keepRuns         = 1 << 30
+	keepRunsPerShard = 1 << 20
 	// retryMin and retryMax bound the pause after a failure of the store.
 	retryMin = time.Second
 	retryMax = time.Minute
@@ -68,7 +74,9 @@ func (l *Log) Tier(ctx context.Context) error { return l.tier(ctx, true) }
 func (l *Log) tier(ctx context.Context, all bool) error {
 	l.tiering.Lock()
 	defer l.tiering.Unlock()
-	err := l.buildAll(ctx, l.dueShards(all), all)
+	which := l.held()
+	which.all = all
+	err := l.buildAll(ctx, l.dueShards(which), which)
 	if dropErr := l.dropRuns(); dropErr != nil {
 		err = errors.Join(err, l.fail(dropErr))
 	}
@@ -96,19 +104,13 @@ func (l *Log) noteStore(err error) {
 }
 
 // dueShards returns the shards of which records are to leave the local disk.
-func (l *Log) dueShards(all bool) []*Shard {
+func (l *Log) dueShards(which selection) []*Shard {
 	var due []*Shard
-	l.mu.Lock()
-	shards := make([]*Shard, 0, len(l.mu.shards))
-	for _, s := range l.mu.shards {
-		shards = append(shards, s)
-	}
-	l.mu.Unlock()
-	for _, s := range shards {
+	for _, s := range l.sortedShards() {
 		s.mu.Lock()
 		w := s.waiting()
 		s.mu.Unlock()
-		if l.due(w, all) {
+		if l.due(w, which) {
 			due = append(due, s)
 		}
 	}
@@ -149,17 +151,39 @@ func (s *Shard) waiting() waiting {
 	return w
 }
 
+// selection says what is due beside what is large or old.
+type selection struct {
+	all  bool
+	upTo uint64 // runs that cover nothing of the engine behind it
+}
+
+// held selects the runs that are too many.
+func (l *Log) held() selection {
+	l.mu.Lock()
+	room := l.opts.KeepRuns + keepRunsPerShard*int64(len(l.mu.shards))
+	l.mu.Unlock()
+	l.runs.Lock()
+	defer l.runs.Unlock()
+	for i := len(l.runs.list) - 1; i >= 0; i-- {
+		if room -= l.runs.list[i].bytes; room < 0 {
+			return selection{upTo: l.runs.list[i].covers.To}
+		}
+	}
+	return selection{}
+}
+
 // due tells whether blocks are to become a segment.
-func (l *Log) due(w waiting, all bool) bool {
+func (l *Log) due(w waiting, which selection) bool {
 	if len(w.list) == 0 {
 		return w.expired > 0
 	}
-	return all || w.bytes >= l.opts.SegmentBytes || l.old(w.list[0].block.Oldest)
+	first := w.list[0]
+	return which.all || w.bytes >= l.opts.SegmentBytes || l.old(first.block.Oldest) || first.run.covers.To <= which.upTo
 }
 
 // buildAll makes the segments of shards, several at a time, up to the first
 // failure.
-func (l *Log) buildAll(ctx context.Context, due []*Shard, all bool) error {
+func (l *Log) buildAll(ctx context.Context, due []*Shard, which selection) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	queue := make(chan *Shard)
@@ -169,7 +193,7 @@ func (l *Log) buildAll(ctx context.Context, due []*Shard, all bool) error {
 	for _, b := range l.builders[:min(tierWorkers, len(due))] {
 		wg.Go(func() {
 			for s := range queue {
-				if err := b.build(ctx, s, all); err != nil {
+				if err := b.build(ctx, s, which); err != nil {
 					once.Do(func() { failure = err })
 					cancel()
 				}

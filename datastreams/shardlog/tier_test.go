@@ -279,3 +279,24 @@ func TestRemoveShard(t *testing.T) {
 		t.Errorf("the metadata keep %v", left)
 	}
 }
+
+// TestQuietShardsGiveWay writes much to one shard and one record to another:
+// the quiet one does not keep the runs of the busy one on the local disk.
+func TestQuietShardsGiveWay(t *testing.T) {
+	store := newStore(t)
+	r := logtest.MustOpen(t, logtest.Options{Store: store, Shards: 2, Change: func(o *shardlog.LogOptions) {
+		o.TailBytes, o.SegmentBytes, o.KeepRuns, o.Passive = 512<<10, 256<<10, 1, false
+	}})
+	must(t, r.Append(1, 2))
+	noise := make([]byte, 20<<10)
+	for i := range 150 {
+		for k := range noise {
+			noise[k] = byte(k*k>>3*(i+3)) ^ byte(k*2654435761>>13)
+		}
+		must(t, r.Log.Append(context.Background(), []shardlog.Append{{Shard: r.Must(1), Data: noise}}))
+	}
+	for len(keys(t, store, prefix(2))) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	verify(t, r, 2, 0, 1)
+}
