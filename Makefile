@@ -104,8 +104,8 @@ faults: setup console ## The long tests: those with the build tag faults
 	go test -tags faults -run '^TestFaults' -p 1 -timeout 90m -v ./...
 
 .PHONY: interop
-interop: ## Clients that come from Maven or PyPI
-	@echo "no client of Maven or PyPI speaks to Weir yet; the clients of video are part of make test"
+interop: build ## Clients that come from Maven or PyPI: boto3, the Java SDK
+	@internal/testkit/interop.sh bin/weir
 
 # What is made from the API models of AWS, which are not part of this tree:
 # AWS_MODELS names the directory that holds them.

@@ -175,10 +175,13 @@ func newAuditMetrics(a *auth.Audit) *auditMetrics {
 
 // Describe implements prometheus.Collector.
 func (m *auditMetrics) Describe(ch chan<- *prometheus.Desc) {
-	ch <- m.denied
-	ch <- m.changed
-	ch <- m.suppressed
-	ch <- m.failed
+	for _, d := range m.all() {
+		ch <- d
+	}
+}
+
+func (m *auditMetrics) all() []*prometheus.Desc {
+	return []*prometheus.Desc{m.denied, m.changed, m.suppressed, m.failed}
 }
 
 // Collect implements prometheus.Collector.

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
 
+	"weir/ingest/ingesttest"
 	"weir/internal/testkit"
 )
 
@@ -141,5 +142,50 @@ func TestSignedNativeAPI(t *testing.T) {
 	}
 	if answer, body := request(t, http.MethodGet, strings.Replace(address, "porch", "torch", 1), ""); answer.StatusCode != http.StatusForbidden {
 		t.Errorf("an altered one: %d %s", answer.StatusCode, body)
+	}
+}
+
+// TestKeysForVideo pushes and plays with keys that may do one of the two.
+func TestKeysForVideo(t *testing.T) {
+	t.Parallel()
+	w := testkit.StartWeir(t, binary, nil)
+	for _, name := range []string{"cam", "other"} {
+		if status, body := w.Do(t, http.MethodPut, "/v1/video/"+name, map[string]any{}); status != http.StatusCreated {
+			t.Fatalf("PUT: %d %s", status, body)
+		}
+	}
+	camera := makeKey(t, w, "cam", `{"Statement": {"Effect": "Allow", "Action": "kinesisvideo:PutMedia", "Resource": "arn:aws:kinesisvideo:*:*:stream/${aws:username}/*"}}`)
+	screen := makeKey(t, w, "screen", `{"Statement": [
+		{"Effect": "Allow", "Action": ["kinesisvideo:GetClip", "kinesisvideo:DescribeStream"], "Resource": "arn:aws:kinesisvideo:*:*:stream/cam/*"}]}`)
+	source := ingesttest.Clip(t, "source.mp4", "320x240", 50, 25, false, "-c:v", "libx264", "-g", "25")
+	push(t, camera, "cam", source, tcp()...)
+	recorded(t, w, "cam")
+	for _, refused := range []string{camera.PublishURL("other"), camera.PublishURL("new"), screen.PublishURL("cam")} {
+		ingesttest.RunFailing(t, "ffmpeg", "-loglevel", "error", "-i", source, "-c", "copy", "-rtsp_transport", "tcp", "-f", "rtsp", refused)
+	}
+	for _, c := range []struct {
+		who    *testkit.Weir
+		path   string
+		status int
+	}{
+		{screen, "/v1/video/cam/clip.mp4" + everything(), http.StatusOK},
+		{screen, "/v1/video/cam/hls/index.m3u8", http.StatusForbidden},
+		{screen, "/v1/video/other", http.StatusForbidden},
+		{camera, "/v1/video/cam/clip.mp4" + everything(), http.StatusForbidden},
+		{camera, "/v1/keys", http.StatusForbidden},
+	} {
+		if status, body := c.who.Do(t, http.MethodGet, c.path, nil); status != c.status {
+			t.Errorf("%s for %s: %d, want %d: %.200s", c.path, c.who.AccessKey, status, c.status, body)
+		}
+	}
+	if status, body := screen.Do(t, http.MethodPost, "/v1/video/cam/url", map[string]string{"format": "hls"}); status < 400 {
+		t.Errorf("who may take clips gets an address for HLS: %d %s", status, body)
+	}
+	if status, body := screen.Do(t, http.MethodPost, "/v1/video/cam/url", map[string]string{"format": "clip", "start": "-1h", "end": "now"}); status >= 500 {
+		t.Errorf("an address for a clip: %d %s", status, body)
+	}
+	log, err := os.ReadFile(filepath.Join(w.DataDir, "audit.log"))
+	if err != nil || !strings.Contains(string(log), `"action":"ANNOUNCE publish","resource":"other"`) {
+		t.Errorf("the audit log: %v\n%s", err, log)
 	}
 }

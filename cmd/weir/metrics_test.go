@@ -24,7 +24,7 @@ func TestDocumentedMetricsExist(t *testing.T) {
 	} {
 		have = append(have, name.FindStringSubmatch(d.String())[1])
 	}
-	for _, d := range newStreamMetrics(nil).all() {
+	for _, d := range append(newStreamMetrics(nil).all(), newAuditMetrics(nil).all()...) {
 		have = append(have, name.FindStringSubmatch(d.String())[1])
 	}
 	have = append(have, "weir_aws_requests_total", "weir_aws_request_seconds")

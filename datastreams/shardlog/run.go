@@ -117,7 +117,7 @@ func (l *Log) fillRun(f vfs.File, r *run, m *memtable) error {
 		return cmp.Or(cmp.Compare(a.shard.info.UID, b.shard.info.UID), cmp.Compare(a.first, b.first))
 	})
 	w := l.runBuffer
-	w.Reset(f)
+	w.Reset(&steady{f: f})
 	defer w.Reset(nil)
 	if err := l.runWriter.Reset(w, newSeed(), r.covers); err != nil {
 		return err
@@ -141,6 +141,27 @@ func (l *Log) fillRun(f vfs.File, r *run, m *memtable) error {
 	}
 	r.blocks = slices.Clone(l.runWriter.Blocks())
 	return nil
+}
+
+// syncEvery is how much of a run is written between two syncs, bytes. The disk
+// has one queue: a sync of a whole run would make every append wait behind it.
+const syncEvery = 1 << 20
+
+// steady writes a file and syncs it all along.
+type steady struct {
+	f       vfs.File
+	pending int // bytes since the last sync
+}
+
+// Write writes p, and syncs when enough was written.
+func (s *steady) Write(p []byte) (int, error) {
+	n, err := s.f.Write(p)
+	s.pending += n
+	if err == nil && s.pending >= syncEvery {
+		s.pending = 0
+		err = s.f.Sync()
+	}
+	return n, err
 }
 
 // runBuffer is what is written of a run at once, bytes.

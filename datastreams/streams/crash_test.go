@@ -39,10 +39,11 @@ func (m *mortal) gone() bool { return m.left.Load() == 0 }
 // the first commit, the second, and so on. Whatever was under way is finished
 // after the next start, and nothing that was acknowledged is missing.
 func TestPowerGoesAtEveryCommit(t *testing.T) {
+	t.Parallel()
 	for k := range 40 {
 		power := &mortal{}
 		power.left.Store(-1)
-		r := newRig(t, func(r *rig) {
+		r := newRig(t, light, func(r *rig) {
 			power.Store = r.meta
 			r.meta = power
 		})

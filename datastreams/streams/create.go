@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"time"
 
 	"weir/internal/meta"
@@ -289,20 +290,28 @@ func (s *Streams) finishDelete(st *stream) error {
 	st.publish(&v)
 	s.admin.Unlock()
 	st.endSubscriptions(s.notFound(v.row.Name))
-	for _, sh := range v.shards.all {
-		if err := s.removeShard(v.row.ID, sh); err != nil {
+	for list := range slices.Chunk(v.shards.all, maxShardsAtOnce) {
+		if err := s.removeShards(v.row.ID, list...); err != nil {
 			return err
 		}
 	}
 	return s.dropStream(st, v.row)
 }
 
-// removeShard deletes a shard with all its records.
-func (s *Streams) removeShard(streamID string, sh *shard) error {
-	if err := s.log.RemoveShard(s.ctx, sh.row.UID); err != nil {
-		return err
+// maxShardsAtOnce is how many shards of a stream are removed before that is
+// written down.
+const maxShardsAtOnce = 256
+
+// removeShards deletes shards with all their records.
+func (s *Streams) removeShards(streamID string, list ...*shard) error {
+	var ops []meta.Op
+	for _, sh := range list {
+		if err := s.log.RemoveShard(s.ctx, sh.row.UID); err != nil {
+			return err
+		}
+		ops = append(ops, drop(shardKey(streamID, sh.row.Index)))
 	}
-	return s.opts.Meta.Commit(drop(shardKey(streamID, sh.row.Index)))
+	return s.opts.Meta.Commit(ops...)
 }
 
 // dropStream deletes the definition, and the name is free again.

@@ -113,6 +113,9 @@ func (l *limiter) hasRead(sh *shard, bytes int, c clock.Clock) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.readBytes.fill(shardReadBytes, c.Now())
+	if bytes > shardReadBytes {
+		r.readBytes.level = 0 // what was saved up does not shorten the wait
+	}
 	r.readBytes.level -= float64(bytes)
 }
 

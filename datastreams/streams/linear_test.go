@@ -101,6 +101,7 @@ func (h *history) settle() {
 // cut short and the power goes. The history of each shard must be one that a
 // list would have had.
 func TestLinearizable(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { linearizable(t, seed) })
 	}
@@ -112,7 +113,7 @@ func linearizable(t *testing.T, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 7))
 	disk := vfs.NewMem()
 	inject := vfs.NewInject(disk)
-	r := newRig(t, func(r *rig) {
+	r := newRig(t, light, func(r *rig) {
 		r.disk = inject
 		r.change = func(o *shardlog.LogOptions) { o.TailBytes = 2 << 10 }
 	})

@@ -91,7 +91,7 @@ func (s *Streams) expireShard(st *stream, sh *shard) error {
 	if v.gone {
 		return nil
 	}
-	if err := s.removeShard(v.row.ID, sh); err != nil {
+	if err := s.removeShards(v.row.ID, sh); err != nil {
 		return err
 	}
 	var left []*shard

@@ -19,8 +19,9 @@ import (
 // horizon, whatever kind of iterator is used and however often the server is
 // restarted.
 func TestModel(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		r := newRig(t, func(r *rig) {
+		r := newRig(t, light, func(r *rig) {
 			r.limit = rapid.SampledFrom([]int{1, 7, 1000}).Draw(rt, "limit")
 			r.change = func(o *shardlog.LogOptions) {
 				o.TailBytes, o.SegmentBytes = 4<<10, 8<<10

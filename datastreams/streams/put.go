@@ -70,6 +70,9 @@ func (s *Streams) Put(ctx context.Context, in PutInput) (PutOutput, error) {
 		return PutOutput{}, err
 	}
 	if r := &results[0]; r.Failure != 0 {
+		if st.view.Load().gone {
+			return PutOutput{}, s.notFound(v.row.Name)
+		}
 		return PutOutput{}, &Error{Kind: r.Failure, Message: r.Message}
 	}
 	return PutOutput{ShardID: results[0].ShardID, Sequence: results[0].Sequence, Encryption: out.Encryption}, nil

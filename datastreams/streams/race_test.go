@@ -13,6 +13,7 @@ import (
 // TestPutsRaceReshards puts from many sides while shards are split and merged.
 // Everything acknowledged is read once, each writer's records in its order.
 func TestPutsRaceReshards(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, func(r *rig) { r.limit = 1000 })
 	ref := r.create("s", 2)
 	const writers = 6

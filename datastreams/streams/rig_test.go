@@ -14,6 +14,7 @@ import (
 	"weir/internal/auth"
 	"weir/internal/clock"
 	"weir/internal/meta"
+	"weir/internal/meta/metatest"
 	"weir/internal/objects"
 	"weir/internal/vfs"
 )
@@ -41,25 +42,31 @@ func epoch() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
 func newRig(t testing.TB, change ...func(*rig)) *rig {
 	t.Helper()
-	store, err := meta.OpenMemory()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &rig{t: t, disk: vfs.NewMem(), meta: store, clock: clock.NewManual(epoch()), log: slog.New(slog.DiscardHandler), file: 1 << 20, batch: 256 << 10, limit: 3}
+	r := &rig{t: t, disk: vfs.NewMem(), clock: clock.NewManual(epoch()), log: slog.New(slog.DiscardHandler), file: 64 << 10, batch: 24 << 10, limit: 3}
 	for _, c := range change {
 		c(r)
+	}
+	if r.meta == nil {
+		store, err := meta.OpenMemory()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.meta = store
+		t.Cleanup(func() {
+			if err := store.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	if err := r.open(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		r.close()
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(r.close)
 	return r
 }
+
+// light keeps the metadata in a map, for tests that open hundreds of rigs.
+func light(r *rig) { r.meta = metatest.NewMem(func() bool { return false }) }
 
 // large lets records of every size in.
 func large(r *rig) { r.file, r.batch = 20<<20, 0 }

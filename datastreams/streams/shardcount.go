@@ -39,7 +39,10 @@ const maxCountChanges = 1000
 // checkShardCount applies the limits.
 func (s *Streams) checkShardCount(v *view, row *streamRow, target int) error {
 	have := len(v.shards.open)
-	changes := len(lastDay(row.CountChanges, s.now()))
+	most := maxCountChanges
+	if s.opts.Limits {
+		most = awsShardCountChanges
+	}
 	switch {
 	case v.row.Mode == OnDemand:
 		return fail(Validation, "The operation UpdateShardCount is not supported on stream %s under account %s, because the stream is in On-Demand mode.", row.Name, s.opts.Account)
@@ -49,8 +52,8 @@ func (s *Streams) checkShardCount(v *view, row *streamRow, target int) error {
 		return fail(LimitExceeded, "UpdateShardCount cannot scale up over double your current open shard count. Current open shard count: %d Target shard count: %d", have, target)
 	case s.opts.Limits && 2*target < have:
 		return fail(LimitExceeded, "UpdateShardCount cannot scale down below half your current open shard count. Current open shard count: %d Target shard count: %d", have, target)
-	case s.opts.Limits && changes >= awsShardCountChanges, changes >= maxCountChanges:
-		return fail(LimitExceeded, "Stream %s under account %s can not scale more than %d times within 24 hours.", row.Name, s.opts.Account, awsShardCountChanges)
+	case len(lastDay(row.CountChanges, s.now())) >= most:
+		return fail(LimitExceeded, "Stream %s under account %s can not scale more than %d times within 24 hours.", row.Name, s.opts.Account, most)
 	}
 	return s.checkShardLimit(max(0, target-have))
 }

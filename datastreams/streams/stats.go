@@ -39,6 +39,8 @@ type Stats struct {
 // Stats returns the counters of all shards that have not expired.
 func (s *Streams) Stats() Stats {
 	out := Stats{Streams: map[Status]int{}}
+	ctx, cancel := context.WithTimeout(s.ctx, lagWait)
+	defer cancel()
 	now := s.opts.Clock.Now()
 	for _, st := range s.sorted() {
 		v := st.view.Load()
@@ -46,10 +48,10 @@ func (s *Streams) Stats() Stats {
 		for _, sh := range v.listed(now) {
 			out.Shards = append(out.Shards, sh.stats(v.row))
 			if sh.lag.seen.Load() {
-				out.Lags = append(out.Lags, s.lagOf(v, sh, "", sh.lag.next.Load()))
+				out.Lags = append(out.Lags, s.lagOf(ctx, v, sh, "", sh.lag.next.Load()))
 			}
 		}
-		out.Lags = append(out.Lags, s.consumerLags(st, v)...)
+		out.Lags = append(out.Lags, s.consumerLags(ctx, st, v)...)
 	}
 	return out
 }
@@ -70,7 +72,7 @@ func (s *shard) stats(row *streamRow) ShardStats {
 }
 
 // consumerLags tells how far the subscriptions to a stream are behind.
-func (s *Streams) consumerLags(st *stream, v *view) []LagStats {
+func (s *Streams) consumerLags(ctx context.Context, st *stream, v *view) []LagStats {
 	var lags []LagStats
 	if v.shards == nil {
 		return nil
@@ -81,7 +83,7 @@ func (s *Streams) consumerLags(st *stream, v *view) []LagStats {
 		c.mu.Lock()
 		for index, d := range c.subs {
 			if sh := v.shards.shard(index); sh != nil {
-				lags = append(lags, s.lagOf(v, sh, name, d.next.Load()))
+				lags = append(lags, s.lagOf(ctx, v, sh, name, d.next.Load()))
 			}
 		}
 		c.mu.Unlock()
@@ -89,19 +91,18 @@ func (s *Streams) consumerLags(st *stream, v *view) []LagStats {
 	return lags
 }
 
-// lagWait bounds how long metrics wait for the time of a record.
-const lagWait = 100 * time.Millisecond
+// lagWait bounds how long metrics wait for the times of records; lags in ms that
+// are not found in that time are left out.
+const lagWait = time.Second
 
 // lagOf is how far a reader that has read up to an offset is behind.
-func (s *Streams) lagOf(v *view, sh *shard, consumer string, next uint64) LagStats {
+func (s *Streams) lagOf(ctx context.Context, v *view, sh *shard, consumer string, next uint64) LagStats {
 	l := LagStats{Stream: v.row.Name, ShardID: sh.id, Consumer: consumer}
 	end, _ := sh.end()
 	if uint64(end) <= next {
 		return l
 	}
 	l.Records = uint64(end) - next
-	ctx, cancel := context.WithTimeout(s.ctx, lagWait)
-	defer cancel()
 	first, _ := sh.log.Bounds()
 	l.Millis = s.behind(ctx, sh, max(first, offset(next)))
 	return l

@@ -92,7 +92,7 @@ func open(ctx context.Context, opts Options, p pace) (*Streams, error) {
 		s.cancel()
 		return nil, fmt.Errorf("open data streams: %w", err)
 	}
-	for _, st := range s.streams {
+	for _, st := range s.sorted() { // what is begun may delete some of them
 		if st.view.Load().row.Pending != nil {
 			s.start(st)
 		}

@@ -17,6 +17,7 @@ import (
 // AWS on.
 func TestTranscripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/transcripts", func(t *testing.T, path string) {
+		t.Parallel()
 		c := &conversation{t: t, names: map[string]string{}, subs: map[string]*Subscription{}}
 		c.rig = newRig(t, large, func(r *rig) { r.opts.Limits = strings.Contains(path, "limits") })
 		datadriven.RunTest(t, path, c.run)

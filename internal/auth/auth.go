@@ -152,6 +152,10 @@ func errInsecure() *Error {
 	return &Error{Status: http.StatusForbidden, Code: "insecure_transport", Message: "a key pair is accepted over TLS or from this machine only"}
 }
 
+func errForbidden() *Error {
+	return &Error{Status: http.StatusForbidden, Code: "forbidden", Message: "these credentials do not allow that"}
+}
+
 func errAmbiguous() *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "ambiguous_credentials", Message: "the request carries two kinds of credentials; send one"}
 }

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -329,5 +330,47 @@ func TestAuditBounds(t *testing.T) {
 	}
 	if err := b.audit.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestKeysUnderChange lets requests in while keys are made, changed, used and
+// revoked: a key works from when it is made until it is revoked.
+func TestKeysUnderChange(t *testing.T) {
+	b := newKeyBench(t)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 4 { // few enough for the limit on failed logins
+				pair, _, err := b.keys.Create("", "", []Policy{{Name: "play"}})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				try := func() error {
+					id, err := b.HTTP(request("GET", "/", "Authorization", basicHeader(pair.AccessKey, pair.Secret.Reveal())))
+					if err == nil && id.IsAdmin() {
+						t.Error("a player is an administrator")
+					}
+					return err
+				}
+				if err := errors.Join(try(), b.keys.Flush(), try()); err != nil {
+					t.Error(err)
+				}
+				_, err = b.keys.SetPolicies(pair.AccessKey, nil)
+				_, err2 := b.keys.Revoke(pair.AccessKey)
+				if err := errors.Join(err, err2); err != nil {
+					t.Error(err)
+				}
+				if try() == nil {
+					t.Error("a revoked key lets somebody in")
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, k := range b.keys.List() {
+		if k.Revoked.IsZero() || k.LastUsed == "" {
+			t.Errorf("%+v", k)
+		}
 	}
 }

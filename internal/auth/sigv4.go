@@ -2,6 +2,7 @@ package auth
 
 import (
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -144,15 +145,14 @@ func (s *signature) headerDate(r *http.Request) (bool, error) {
 		case len(values) == 0 || values[0] == "":
 			continue
 		}
-		at, err := time.Parse(stampLayout, values[0])
+		at, err := parseStamp(values[0])
 		if err != nil && name == "Date" {
 			at, err = http.ParseTime(values[0])
 		}
 		if err != nil {
 			return false, errIncomplete("Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", clip(values[0]))
 		}
-		s.at, s.stamp = at, values[0]
-		if len(s.stamp) != len(stampLayout) {
+		if s.at, s.stamp = at, values[0]; len(s.stamp) != len(stampLayout) {
 			s.stamp = stampOf(at)
 		}
 		return true, nil
@@ -184,7 +184,7 @@ func (s *signature) parseQuery(r *http.Request) error {
 		return errIncomplete("Unsupported AWS 'algorithm': '%s'.", clip(a))
 	}
 	s.query, s.stamp = true, q.Get("X-Amz-Date")
-	if s.at, err = time.Parse(stampLayout, s.stamp); err != nil {
+	if s.at, err = parseStamp(s.stamp); err != nil {
 		return errIncomplete("Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", clip(s.stamp))
 	}
 	if text := q.Get("X-Amz-Expires"); text != "" {
@@ -329,6 +329,35 @@ func (s *signature) checkTime(now time.Time) error {
 	}
 	return nil
 }
+
+// parseStamp reads a time in the form 20060102T150405Z and in no other. Package
+// time is several times slower, and takes fractions of a second as well.
+func parseStamp(text string) (time.Time, error) {
+	if len(text) != len(stampLayout) || text[8] != 'T' || text[15] != 'Z' {
+		return time.Time{}, errNotStamp
+	}
+	var n [6]int
+	at := 0
+	for i, digits := range [6]int{4, 2, 2, 2, 2, 2} {
+		if i == 3 {
+			at++ // the T
+		}
+		for range digits {
+			c := text[at]
+			if c < '0' || c > '9' {
+				return time.Time{}, errNotStamp
+			}
+			n[i], at = n[i]*10+int(c-'0'), at+1
+		}
+	}
+	t := time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], 0, time.UTC)
+	if t.Month() != time.Month(n[1]) || t.Day() != n[2] || t.Hour() != n[3] || t.Minute() != n[4] || t.Second() != n[5] {
+		return time.Time{}, errNotStamp
+	}
+	return t, nil
+}
+
+var errNotStamp = errors.New("the time has another form")
 
 func stampOf(t time.Time) string { return t.UTC().Format(stampLayout) }
 

@@ -90,6 +90,16 @@ func signedRequest(t testing.TB, method, address, body, service string, headers 
 	return r
 }
 
+// resign signs anew, with what stands for the hash of the body.
+func resign(t testing.TB, r *http.Request, payload string) *http.Request {
+	t.Helper()
+	credentials := aws.Credentials{AccessKeyID: testKey, SecretAccessKey: testSecret}
+	if err := v4.NewSigner().SignHTTP(context.Background(), credentials, r, payload, "kinesisvideo", "us-east-1", testTime()); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 func presignedRequest(t testing.TB, address string, expires string, now time.Time) *http.Request {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, address, nil)
@@ -375,14 +385,14 @@ func TestHopByHop(t *testing.T) {
 }
 
 // chunkedRequest signs a body in chunks with minio-go's signer.
-func chunkedRequest(t testing.TB, body string, trailer bool) []byte {
+func chunkedRequest(t testing.TB, body, trailer string) []byte {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPut, "http://h:7070/object", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if trailer {
-		r.Trailer = http.Header{"X-Amz-Checksum-Crc32c": {"AAAAAA=="}}
+	if trailer != "" {
+		r.Trailer = http.Header{"X-Amz-Checksum-Crc32c": {trailer}}
 	}
 	r = signer.StreamingSignV4(r, testKey, testSecret, "", "us-east-1", int64(len(body)), testTime(), plainHash{sha256.New()})
 	r.Trailer = nil
@@ -408,7 +418,7 @@ func TestChunks(t *testing.T) {
 	for _, size := range []int{1, 1000, 64 << 10, 64<<10 + 1, 300_000} {
 		body := strings.Repeat("0123456789", size/10+1)[:size]
 		for _, limit := range []int64{0, 1 << 20} {
-			id, r, err := outcome(v, chunkedRequest(t, body, false), Terms{BodyLimit: limit})
+			id, r, err := outcome(v, chunkedRequest(t, body, ""), Terms{BodyLimit: limit})
 			if err != nil || id.Name() != testKey {
 				t.Fatalf("%d bytes: %v", size, err)
 			}
@@ -419,7 +429,17 @@ func TestChunks(t *testing.T) {
 			ReleaseBody(r)
 		}
 	}
-	data := chunkedRequest(t, "some bytes of a body", false)
+	_, r, err := outcome(v, chunkedRequest(t, "media", "iyQSGQ=="), defaultTerms())
+	if err != nil {
+		t.Fatalf("a signed trailer: %v", err)
+	}
+	if got, _ := SignedBody(r); string(got) != "media" {
+		t.Fatalf("a signed trailer: %q", got)
+	}
+	if _, _, err := outcome(v, chunkedRequest(t, "media", "iyQSGA=="), defaultTerms()); err == nil {
+		t.Fatal("a wrong checksum in a signed trailer is taken")
+	}
+	data := chunkedRequest(t, "some bytes of a body", "")
 	start := bytes.Index(data, []byte("\r\n\r\n")) + 4
 	for i := start; i < len(data); i++ {
 		for _, c := range []byte{data[i] ^ 1, data[i] ^ 0x20, '0', '\r', ';'} {
@@ -472,6 +492,24 @@ func TestMac(t *testing.T) {
 		want := hmacSum(key[:], string(text))
 		if got := key.mac(append(make([]byte, sha256.BlockSize), text...)); got != want {
 			rt.Fatalf("%x, want %x", got, want)
+		}
+	})
+}
+
+// TestStamps holds our reading of times against that of package time.
+func TestStamps(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		text := rapid.OneOf(
+			rapid.StringMatching(`20[0-9]{2}[01][0-9][0-3][0-9]T[0-2][0-9][0-6][0-9][0-6][0-9]Z`),
+			rapid.StringMatching(`[0-9TZ:.-]{14,18}`),
+		).Draw(rt, "text")
+		want, wantErr := time.Parse(stampLayout, text)
+		got, err := parseStamp(text)
+		if len(text) != len(stampLayout) {
+			wantErr = errNotStamp
+		}
+		if (err == nil) != (wantErr == nil) || err == nil && !got.Equal(want) {
+			rt.Fatalf("%q: %v, %v; want %v, %v", text, got, err, want, wantErr)
 		}
 	})
 }

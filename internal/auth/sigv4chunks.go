@@ -211,6 +211,19 @@ func (c *chunkReader) head() (int64, string, error) {
 
 // line reads up to a line end, which is \r\n and nothing else.
 func (c *chunkReader) line(limit int) (string, error) {
+	data, err := c.anyLine(limit)
+	if err != nil {
+		return "", err
+	}
+	text, ok := strings.CutSuffix(data, "\r")
+	if !ok {
+		return "", errChunk("a line ends without \\r\\n")
+	}
+	return text, nil
+}
+
+// anyLine reads up to \n.
+func (c *chunkReader) anyLine(limit int) (string, error) {
 	data, err := c.lines.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull) || err == nil && len(data) > limit:
@@ -218,9 +231,9 @@ func (c *chunkReader) line(limit int) (string, error) {
 	case err != nil:
 		return "", cut(err)
 	}
-	text, ok := strings.CutSuffix(string(data), "\r\n")
-	if !ok || strings.ContainsAny(text, "\r") {
-		return "", errChunk("a line ends without \\r\\n")
+	text := string(data[:len(data)-1])
+	if strings.Contains(strings.TrimSuffix(text, "\r"), "\r") {
+		return "", errChunk("a line has a \\r in it")
 	}
 	return text, nil
 }
@@ -293,17 +306,21 @@ func (c *chunkReader) end() error {
 }
 
 // readTrailers reads and verifies the trailers, which come in the order in
-// which they were announced.
+// which they were announced. Some clients end their lines with \n, as they are
+// signed, and some put an empty line before the signature.
 func (c *chunkReader) readTrailers() error {
 	var canonical []byte
 	signature := ""
-	seen := 0
+	seen, empty := 0, 0
 	for {
-		line, err := c.line(maxTrailerLine)
+		line, err := c.anyLine(maxTrailerLine)
 		if err != nil {
 			return err
 		}
-		if line == "" {
+		if line = strings.TrimSuffix(line, "\r"); line == "" {
+			if empty++; c.signed && signature == "" && empty == 1 {
+				continue
+			}
 			break
 		}
 		name, value, ok := strings.Cut(line, ":")

@@ -50,7 +50,7 @@ func (v *Verifier) Issue(by Identity, c Claims) (string, error) {
 		return "", errors.New("issue a token: its window ends before it starts")
 	}
 	if !by.mayIssue(c) {
-		return "", errWrong()
+		return "", errForbidden()
 	}
 	c.Issuer, c.Bound = by.name, by.grant != nil
 	c.Epoch = v.keyring.epoch()

@@ -211,7 +211,7 @@ func (v *Verifier) http(r *http.Request, t Terms) (Identity, error) {
 // authorization matches a request whose Authorization header has the scheme.
 func authorization(name string) func(*http.Request) bool {
 	return func(r *http.Request) bool {
-		values := r.Header.Values("Authorization")
+		values := r.Header["Authorization"]
 		if len(values) != 1 {
 			return false
 		}

@@ -66,8 +66,13 @@ func (a *answer) Flush() {
 func (a *answer) arm()    { _ = a.control.SetWriteDeadline(time.Now().Add(writeIdle)) }
 func (a *answer) disarm() { _ = a.control.SetWriteDeadline(time.Time{}) }
 
-// finish gives the last buffer, which net/http sends, its deadline.
-func (a *answer) finish() { a.arm() }
+// finish gives the last buffer, which net/http sends, its deadline, and what is
+// left of the body, which net/http reads before it sends, another: a body that
+// nobody wanted and that does not come would hold the answer for ever.
+func (a *answer) finish() {
+	a.arm()
+	_ = a.control.SetReadDeadline(time.Now().Add(restIdle))
+}
 
 // body is the body of every request: it must move.
 type body struct {

@@ -468,6 +468,9 @@ func TestSlowClients(t *testing.T) {
 			_, err := io.ReadAll(r.Body)
 			outcome <- err
 		}))
+		b.Public("POST /ignore", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNoContent)
+		}))
 		l := newPipes()
 		b.listeners = []net.Listener{l}
 		done := make(chan error)
@@ -492,6 +495,13 @@ func TestSlowClients(t *testing.T) {
 			t.Errorf("reading from a dumb client gave %v", err)
 		}
 		dumb.Close()
+
+		mute := l.dial() // a body that does not come, and that nobody wants
+		fmt.Fprint(mute, "POST /ignore HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+		if answer, err := http.ReadResponse(bufio.NewReader(mute), nil); err != nil || answer.StatusCode != http.StatusNoContent {
+			t.Errorf("a client whose body is not read gets %v, %v", answer, err)
+		}
+		mute.Close()
 
 		slow := l.dial() // 1 MiB in five minutes
 		fmt.Fprint(slow, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
