@@ -40,7 +40,7 @@ const benchStream = "bench"
 func newKinesisBench(ctx context.Context, s *benchServer, c *benchStreamsCmd) (*kinesisBench, error) {
 	b := &kinesisBench{cmd: c, server: s, name: benchStream}
 	b.client = kinesis.New(kinesis.Options{
-		BaseEndpoint: aws.String(s.http), Region: "us-east-1", HTTPClient: &http.Client{Transport: &http.Transport{}},
+		BaseEndpoint: aws.String(s.http), Region: "us-east-1", HTTPClient: &http.Client{Transport: plainBody{&http.Transport{}}},
 		Credentials: aws.CredentialsProviderFunc(b.credentials),
 	})
 	if _, err := b.client.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: &b.name, ShardCount: new(int32(c.Shards))}); err != nil {
