@@ -198,11 +198,11 @@ func (b *kinesisBench) put(op string, e awsapi.Encoding, records int) ([]byte, e
 	key := func() *string { return new(hex.EncodeToString(benchNoise(8))) }
 	var in awsapi.Value
 	if op == "PutRecord" {
-		in = &model.PutRecordInput{StreamName: &b.name, Data: benchNoise(b.cmd.Size), PartitionKey: key()}
+		in = &model.PutRecordInput{StreamName: &b.name, Data: b.cmd.record(), PartitionKey: key()}
 	} else {
 		list := make([]model.PutRecordsRequestEntry, records)
 		for i := range list {
-			list[i] = model.PutRecordsRequestEntry{Data: benchNoise(b.cmd.Size), PartitionKey: key()}
+			list[i] = model.PutRecordsRequestEntry{Data: b.cmd.record(), PartitionKey: key()}
 		}
 		in = &model.PutRecordsInput{StreamName: &b.name, Records: list}
 	}
