@@ -26,6 +26,11 @@ func (n *node) registerControl(mux *awsserve.Mux) error {
 			return err
 		}
 	}
-	n.wg.Go(func() { api.Run(n.ctx) })
+	done := make(chan struct{})
+	n.wg.Go(func() {
+		defer close(done)
+		api.Run(n.ctx)
+	})
+	n.onClose("control plane", func() error { <-done; return nil })
 	return nil
 }
