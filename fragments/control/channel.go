@@ -91,7 +91,7 @@ func (t *channels) find(name, arn *string) (channel, error) {
 	case name == nil && arn == nil:
 		return channel{}, invalid("Either ChannelName or ChannelARN must be specified.")
 	case arn == nil:
-		return t.named(*name, "")
+		return t.named(*name, *name, "")
 	}
 	kind, wanted, _, here := t.place.parse(*arn)
 	switch {
@@ -100,18 +100,23 @@ func (t *channels) find(name, arn *string) (channel, error) {
 	case here && name != nil && *name != wanted:
 		return channel{}, invalid("ChannelName %s and ChannelARN %s are of different channels.", *name, *arn)
 	}
-	return t.named(wanted, *arn)
+	return t.named(*arn, wanted, *arn)
 }
 
-// named returns the channel of a name, and of an ARN if there is one.
-func (t *channels) named(name, arn string) (channel, error) {
+// named returns the channel of a name, and of an ARN if there is one. shown is
+// what the request calls it.
+func (t *channels) named(shown, name, arn string) (channel, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c, ok := t.byName[name]
 	if !ok || arn != "" && arn != c.ARN {
-		return channel{}, notFound("The requested channel is not found or not active: %s", name+arn)
+		return channel{}, noChannel(shown)
 	}
 	return c, nil
+}
+
+func noChannel(shown string) error {
+	return notFound("The requested channel is not found or not active: %s", shown)
 }
 
 // list returns the channels whose names begin with prefix, sorted by name.
@@ -153,7 +158,7 @@ func (t *channels) change(found channel, edit func(*channel) error) error {
 	defer t.mu.Unlock()
 	c, ok := t.byName[found.Name]
 	if !ok || c.ID != found.ID || c.State == catalogue.Deleting {
-		return notFound("The requested channel is not found or not active: %s", found.Name)
+		return noChannel(found.Name)
 	}
 	if err := edit(&c); err != nil {
 		return err
