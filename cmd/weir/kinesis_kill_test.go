@@ -22,7 +22,6 @@ import (
 type ledger struct {
 	mu    sync.Mutex        // guards the following
 	acked map[string]string // hash of the data by shard and sequence number
-	puts  int
 }
 
 func (l *ledger) note(shard, sequence string, data []byte) {

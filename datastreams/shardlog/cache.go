@@ -3,7 +3,6 @@ package shardlog
 import (
 	"container/list"
 	"context"
-	"errors"
 	"sync"
 )
 
@@ -114,9 +113,4 @@ func (c *cache) has(key cacheKey) bool {
 	defer c.mu.Unlock()
 	_, ok := c.mu.items[key]
 	return ok
-}
-
-// isContext tells whether an error is the end of a caller's patience.
-func isContext(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

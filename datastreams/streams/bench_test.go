@@ -8,10 +8,11 @@ import (
 	"testing"
 
 	"weir/datastreams/shardlog"
+	"weir/internal/vfs"
 )
 
-// BenchmarkPut measures what this package adds to the log: the log is one that
-// only counts, as far as the engine is concerned, but keeps its tail.
+// BenchmarkPut measures this package and the log, without an engine: what goes
+// on besides making records durable.
 func BenchmarkPut(b *testing.B) {
 	for _, encrypted := range []bool{false, true} {
 		for _, batch := range []int{1, 500} {
@@ -39,7 +40,7 @@ func (n *nowhere) Close() error { return nil }
 
 func benchPut(b *testing.B, batch int, encrypted bool) {
 	r := newRig(b, func(r *rig) {
-		r.change = func(o *shardlog.LogOptions) { o.Engine = &nowhere{} }
+		r.change = func(o *shardlog.LogOptions) { o.Engine, o.FS, o.Dir = &nowhere{}, vfs.OS{}, b.TempDir() }
 	})
 	ref := r.create("s", 64)
 	if encrypted {
@@ -110,5 +111,34 @@ func BenchmarkSequenceNumber(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		buf = n.AppendTo(buf[:0])
+	}
+}
+
+// BenchmarkPush measures from a put to its arrival at a subscription.
+func BenchmarkPush(b *testing.B) {
+	r := newRig(b)
+	ref := r.create("s", 1)
+	c, err := r.RegisterConsumer(b.Context(), r.streamARN("s"), "fan", nil)
+	r.must(err)
+	u, err := r.Subscribe(b.Context(), SubscribeInput{ConsumerARN: c.ARN, ShardID: "0", Position: horizon()})
+	r.must(err)
+	defer u.Close()
+	put := make(chan struct{})
+	go func() {
+		for range put {
+			r.put(ref, "key", "data")
+		}
+	}()
+	defer close(put)
+	b.ReportAllocs()
+	for b.Loop() {
+		put <- struct{}{}
+		for {
+			e, err := u.Next(b.Context())
+			r.must(err)
+			if len(e.Records) > 0 {
+				break
+			}
+		}
 	}
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
+
+	"weir/datastreams/shardlog"
 )
 
 // subscribe registers a consumer and lets it follow the first shard. There are
@@ -126,5 +129,24 @@ func TestReadThrottle(t *testing.T) {
 	r.must(err)
 	if st := r.Stats().Shards[0]; st.ReadThrottles != 1 || st.WriteThrottles != 0 {
 		t.Errorf("throttles are %+v", st)
+	}
+}
+
+// TestLowDisk puts while the disk is almost full: the client is told why.
+func TestLowDisk(t *testing.T) {
+	r := newRig(t, func(r *rig) {
+		r.change = func(o *shardlog.LogOptions) { o.LowWater = 1 << 62 }
+	})
+	ref := r.create("s", 1)
+	var e *Error
+	_, err := r.Put(t.Context(), PutInput{Ref: ref, Entry: Entry{PartitionKey: "k"}})
+	if !errors.As(err, &e) || e.Kind != Internal || !strings.Contains(e.Message, "free space") {
+		t.Errorf("a full disk gives %v", err)
+	}
+	r.change = nil
+	r.reopen()
+	r.put(ref, "k", "later")
+	if recs, _ := r.read(ref, "0", horizon()); len(recs) != 1 {
+		t.Errorf("%d records are there", len(recs))
 	}
 }

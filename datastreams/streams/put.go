@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"sync"
 	"unicode/utf8"
@@ -309,19 +310,30 @@ func (w *putting) add(v *view, sh *shard, i int, e *Entry) {
 
 // settleAppends lets the writers out of their shards and fills in the results.
 func (s *Streams) settleAppends(entries []Entry, results []EntryResult, w *putting, err error) {
+	failed := s.appendFailed(err)
 	for n := range w.appends {
 		a, sh, r := &w.appends[n], w.shards[n], &results[w.which[n]]
 		sh.gate.leave()
-		r.ShardID = sh.id
 		if err != nil {
-			*r = EntryResult{Failure: Internal, Message: "Internal service failure."}
+			*r = failed
 			continue
 		}
-		r.Sequence = sh.sequence(a.Offset, a.Time)
+		r.ShardID, r.Sequence = sh.id, sh.sequence(a.Offset, a.Time)
 		e := &entries[w.which[n]]
 		sh.count.in(len(e.Data) + len(e.PartitionKey))
 	}
-	if err != nil {
+}
+
+// appendFailed is what entries are told that the log did not take. What the
+// log has reported itself is not logged again for every batch.
+func (s *Streams) appendFailed(err error) EntryResult {
+	switch {
+	case err == nil:
+		return EntryResult{}
+	case errors.Is(err, shardlog.ErrLowDisk):
+		return EntryResult{Failure: Internal, Message: "Internal service failure: " + shardlog.ErrLowDisk.Error() + "."}
+	case !errors.Is(err, shardlog.ErrNoShard) && !errors.Is(err, shardlog.ErrClosed):
 		s.opts.Log.Error("append records", "error", err)
 	}
+	return EntryResult{Failure: Internal, Message: "Internal service failure."}
 }

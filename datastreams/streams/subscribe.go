@@ -59,9 +59,6 @@ type subscribed struct {
 // Subscribe begins to push the records of a shard to a consumer, for five
 // minutes. An older subscription of the same consumer to the same shard ends.
 func (s *Streams) Subscribe(ctx context.Context, in SubscribeInput) (*Subscription, error) {
-	if !s.limits.call("SubscribeToShard "+in.ConsumerARN+" "+in.ShardID, 1, s.opts.Clock.Now()) {
-		return nil, fail(LimitExceeded, "Rate exceeded for consumer %s and shard %s.", in.ConsumerARN, in.ShardID)
-	}
 	if in.ConsumerARN == "" {
 		return nil, fail(InvalidArgument, "ConsumerARN must be specified.")
 	}
@@ -76,6 +73,9 @@ func (s *Streams) Subscribe(ctx context.Context, in SubscribeInput) (*Subscripti
 	sh, err := s.shardOf(v, in.ShardID)
 	if err != nil {
 		return nil, err
+	}
+	if !s.limits.call("SubscribeToShard "+in.ConsumerARN+" "+sh.id, 1, s.opts.Clock.Now()) {
+		return nil, fail(LimitExceeded, "Rate exceeded for consumer %s and shard %s.", in.ConsumerARN, sh.id)
 	}
 	at, err := s.resolve(ctx, v, sh, in.Position, "SubscribeToShard")
 	if err != nil {

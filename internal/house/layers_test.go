@@ -37,6 +37,7 @@ func leaves() map[string][]string {
 		"internal/rtspserver":  {"internal/burst", "internal/media", "internal/auth"},
 		"internal/testkit":     {},
 		"internal/vfs":         {},
+		"datastreams/streams":  {"datastreams/shardlog", "internal/auth", "internal/clock", "internal/meta"},
 		"fragments":            {"internal/media"},
 		"fragments/mp4":        {"fragments", "internal/media"},
 		"fragments/mkv":        {"fragments", "internal/media"},

@@ -31,7 +31,7 @@ const (
 func parseConditions(v any) ([]condition, error) {
 	o, ok := v.(object)
 	if !ok {
-		return nil, errors.New("Condition must be a JSON object")
+		return nil, errors.New("member Condition must be a JSON object")
 	}
 	var out []condition
 	for _, m := range o {
@@ -72,7 +72,7 @@ func parseCondition(name, keyName string, v any) (condition, error) {
 	}
 	switch {
 	case c.operator.family == nullFamily && (c.ifExists || c.set != single):
-		return c, errors.New("Null takes no IfExists and no set of values")
+		return c, errors.New("operator Null takes no IfExists and no set of values")
 	case c.operator.family != nullFamily && !c.key.takes(c.operator.family):
 		return c, errors.New("this operator does not compare such a key")
 	case c.operator.family != nullFamily && c.key.many() != (c.set != single):

@@ -38,11 +38,11 @@ func parseDocument(text string, resource bool) (*Document, error) {
 		switch m.name {
 		case "Version":
 			if m.value != "2012-10-17" && m.value != "2008-10-17" {
-				return nil, fmt.Errorf("Version must be \"2012-10-17\", not %v", m.value)
+				return nil, fmt.Errorf("member Version must be \"2012-10-17\", not %v", m.value)
 			}
 		case "Id":
 			if s, ok := m.value.(string); !ok || len(s) > maxText {
-				return nil, errors.New("Id must be a string")
+				return nil, errors.New("member Id must be a string")
 			}
 		case "Statement":
 			if err := d.addStatements(m.value, resource); err != nil {
@@ -123,7 +123,7 @@ func (s *statement) set(name string, v any) (err error) {
 	case "Sid":
 		text, ok := v.(string)
 		if !ok || len(text) > maxSid {
-			return fmt.Errorf("Sid must be a string of at most %d characters", maxSid)
+			return fmt.Errorf("member Sid must be a string of at most %d characters", maxSid)
 		}
 		s.sid = text
 	case "Effect":
@@ -133,7 +133,7 @@ func (s *statement) set(name string, v any) (err error) {
 		case "Deny":
 			s.effect = Deny
 		default:
-			return errors.New("Effect must be Allow or Deny")
+			return errors.New("member Effect must be Allow or Deny")
 		}
 	case "Action", "NotAction":
 		s.actions, err = parseActions(name, v)
