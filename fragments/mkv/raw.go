@@ -98,6 +98,13 @@ type Raw struct {
 // Content is what is inside the cluster, as it came.
 func (r *Raw) Content() []byte { return r.Cluster[RawClusterHeadLen:] }
 
+// NewRaw is the raw fragment of a timing that AppendRawTiming made, tags, and a
+// cluster that begins with what AppendRawClusterHead made.
+func NewRaw(timing, tags, cluster []byte) Raw {
+	content := len(timing) + len(tags) + RawClusterHeadLen
+	return Raw{Tags: tags, Cluster: cluster, timing: timing[voidHeadLen+len(rawMagic):], content: content}
+}
+
 // OpenRaw takes a raw fragment apart.
 func OpenRaw(body []byte) (Raw, error) {
 	id, void, rest, err := takeElement(body)

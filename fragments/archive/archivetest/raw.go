@@ -78,7 +78,7 @@ func writeRaw(rec *archive.RawRecorder, a *mkv.Assembler, head *mkv.RawHead, at 
 			return err
 		}
 	}
-	f, times, err := a.End(0)
+	f, times, err := a.End()
 	if err != nil {
 		return err
 	}
