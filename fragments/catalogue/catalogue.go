@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -70,6 +71,7 @@ type Stream struct {
 	Changed  time.Time
 	Revision uint64
 	Definition
+	Attributes Attributes
 }
 
 // Options are what a catalogue stands on.
@@ -186,32 +188,107 @@ func (c *Catalogue) New(name string) Definition {
 func (c *Catalogue) Put(ctx context.Context, d Definition) (s Stream, created bool, err error) {
 	c.change.Lock()
 	defer c.change.Unlock()
-	now := c.opts.Clock.Now().UTC().Truncate(time.Millisecond)
-	s, err = c.Get(d.Name)
-	created = errors.Is(err, ErrNotFound)
-	if created {
-		if most := c.maxStreams(); len(c.List()) >= most {
-			return s, false, fmt.Errorf("%w: at most %d; raise --max-streams", ErrTooMany, most)
-		}
-		s = Stream{ID: newID(), Created: now}
-	} else {
-		d.inherit(&s.Definition)
+	old, err := c.Get(d.Name)
+	if errors.Is(err, ErrNotFound) {
+		s, err = c.create(ctx, d, Attributes{})
+		return s, true, err
+	}
+	d.inherit(&old.Definition)
+	s = old
+	s.Definition = d
+	err = c.replace(ctx, &s, &old)
+	return s, false, err
+}
+
+// Create creates a stream, and refuses when there is one of that name.
+func (c *Catalogue) Create(ctx context.Context, d Definition, a Attributes) (Stream, error) {
+	c.change.Lock()
+	defer c.change.Unlock()
+	if old, err := c.Get(d.Name); err == nil {
+		return old, fmt.Errorf("%w: %s", ErrExists, d.Name)
+	}
+	return c.create(ctx, d, a)
+}
+
+// Change lets edit change a stream as it is at that moment, while no other
+// change happens, and saves what comes out of it. The name stays. What edit
+// says against it is the error.
+func (c *Catalogue) Change(ctx context.Context, name string, edit func(*Stream) error) (Stream, error) {
+	c.change.Lock()
+	defer c.change.Unlock()
+	old, err := c.Get(name)
+	if err != nil {
+		return old, err
+	}
+	s := old
+	if err := edit(&s); err != nil {
+		return old, err
+	}
+	s.Name = name
+	return s, c.replace(ctx, &s, &old)
+}
+
+// create makes a new stream. The caller holds change.
+func (c *Catalogue) create(ctx context.Context, d Definition, a Attributes) (Stream, error) {
+	if most := c.maxStreams(); c.count() >= most {
+		return Stream{}, fmt.Errorf("%w: at most %d; raise --max-streams", ErrTooMany, most)
 	}
 	if err := d.normalize(); err != nil {
-		return s, false, err
+		return Stream{}, err
 	}
-	s.Definition, s.Changed = d, now
-	if err := c.save(&s, created); err != nil {
-		return s, false, err
+	now := c.now()
+	s := Stream{ID: newID(), Created: now, Changed: now, Definition: d, Attributes: a}
+	if err := c.save(&s, true); err != nil {
+		return s, err
 	}
-	if err := c.applyPolicy(&s); err != nil {
-		return s, false, err
+	return s, c.apply(ctx, &s)
+}
+
+// replace saves a changed stream. A changed definition is a new version and
+// is put into effect. The caller holds change.
+func (c *Catalogue) replace(ctx context.Context, s, old *Stream) error {
+	if old.Attributes.Status() == Deleting {
+		return fmt.Errorf("%w: %s is being deleted", ErrConflict, old.Name)
 	}
-	c.redescribe(ctx, &s)
+	if err := s.normalize(); err != nil {
+		return err
+	}
+	same := reflect.DeepEqual(s.Definition, old.Definition)
+	if s.Attributes.Changes == old.Attributes.Changes && !same {
+		s.Attributes.Changes++
+	}
+	s.Changed = c.now()
+	if err := c.save(s, false); err != nil {
+		return err
+	}
+	if same {
+		c.describeLater(s.ID)
+		return nil
+	}
+	return c.apply(ctx, s)
+}
+
+// apply puts a definition into effect.
+func (c *Catalogue) apply(ctx context.Context, s *Stream) error {
+	if err := c.applyPolicy(s); err != nil {
+		return err
+	}
+	c.redescribe(ctx, s)
 	for _, l := range c.listeners {
-		l.StreamChanged(s)
+		l.StreamChanged(*s)
 	}
-	return s, created, nil
+	return nil
+}
+
+// now is the time as the metadata holds it: the ARN of a stream has the
+// milliseconds of its creation.
+func (c *Catalogue) now() time.Time { return c.opts.Clock.Now().UTC().Truncate(time.Millisecond) }
+
+// count is how many streams there are.
+func (c *Catalogue) count() int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return len(c.mu.byName)
 }
 
 func (c *Catalogue) maxStreams() int {
@@ -233,13 +310,23 @@ func (d *Definition) inherit(old *Definition) {
 }
 
 // Delete removes a stream with all its recordings. The definition goes first,
-// so that a crash in between leaves recordings that a later start deletes.
+// so that a crash in between leaves recordings that a later start deletes, and a
+// store that is away holds no other change up.
 func (c *Catalogue) Delete(ctx context.Context, name string) error {
+	s, err := c.remove(name)
+	if err != nil {
+		return err
+	}
+	return c.erase(ctx, s.ID)
+}
+
+// remove takes a stream out of the catalogue.
+func (c *Catalogue) remove(name string) (Stream, error) {
 	c.change.Lock()
 	defer c.change.Unlock()
 	s, err := c.Get(name)
 	if err != nil {
-		return err
+		return s, err
 	}
 	err = c.opts.Meta.Commit(
 		meta.Op{Key: defPrefix + string(s.ID), Expect: meta.Any},
@@ -247,7 +334,7 @@ func (c *Catalogue) Delete(ctx context.Context, name string) error {
 		meta.Op{Key: gonePrefix + string(s.ID), Value: []byte("{}"), Expect: meta.Any},
 	)
 	if err != nil {
-		return fmt.Errorf("remove definition: %w", err)
+		return s, fmt.Errorf("remove definition: %w", err)
 	}
 	c.mu.Lock()
 	delete(c.mu.byName, s.Name)
@@ -257,7 +344,7 @@ func (c *Catalogue) Delete(ctx context.Context, name string) error {
 	for _, l := range c.listeners {
 		l.StreamRemoved(s)
 	}
-	return c.erase(ctx, s.ID)
+	return s, nil
 }
 
 // erase deletes the recordings of a stream that is out of the catalogue.

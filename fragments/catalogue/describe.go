@@ -89,7 +89,7 @@ func (c *Catalogue) describe(ctx context.Context, s *Stream) error {
 		src.Password = Secret{}
 		d.Source = &src
 	}
-	b, err := json.MarshalIndent(record{Created: s.Created, Changed: s.Changed, Definition: d}, "", "  ")
+	b, err := json.MarshalIndent(record{Created: s.Created, Changed: s.Changed, Definition: d, Attributes: settled(s.Attributes)}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode description: %w", err)
 	}
@@ -103,6 +103,19 @@ func (c *Catalogue) describe(ctx context.Context, s *Stream) error {
 	}
 	_, err = c.opts.Store.Put(ctx, key, bytes.NewReader(b), int64(len(b)), objects.PutOptions{})
 	return err
+}
+
+// settled leaves out where a stream is at the moment.
+func settled(a Attributes) Attributes {
+	a.State = ""
+	return a
+}
+
+// describeLater leaves the description of a stream to KeepDescribed.
+func (c *Catalogue) describeLater(id archive.StreamID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.undescribed[id] = true
 }
 
 func (c *Catalogue) readObject(ctx context.Context, key string) ([]byte, error) {
@@ -136,7 +149,7 @@ func (c *Catalogue) Restore(ctx context.Context) (names []string, err error) {
 		if err != nil {
 			return names, err
 		}
-		s := &Stream{ID: archive.StreamID(id), Created: r.Created, Changed: r.Changed, Definition: r.Definition}
+		s := &Stream{ID: archive.StreamID(id), Created: r.Created, Changed: r.Changed, Definition: r.Definition, Attributes: r.Attributes}
 		if _, err := c.Get(s.Name); err == nil {
 			s.Name += "-" + id
 		}

@@ -23,6 +23,7 @@ type record struct {
 	Created    time.Time         `json:"created"`
 	Changed    time.Time         `json:"changed"`
 	Definition Definition        `json:"definition"`
+	Attributes Attributes        `json:"attributes,omitzero"`
 	Sealed     map[string]string `json:"sealed,omitempty"` // secrets by field
 }
 
@@ -37,7 +38,7 @@ func (d *Definition) secrets() map[string]*Secret {
 
 // save seals the secrets and commits a stream, and its name when it is new.
 func (c *Catalogue) save(s *Stream, fresh bool) error {
-	r := record{Created: s.Created, Changed: s.Changed, Definition: s.Definition}
+	r := record{Created: s.Created, Changed: s.Changed, Definition: s.Definition, Attributes: s.Attributes}
 	for field, secret := range s.Definition.secrets() {
 		if secret.IsZero() {
 			continue
@@ -84,7 +85,7 @@ func (c *Catalogue) decode(e meta.Entry) (*Stream, error) {
 	}
 	s := &Stream{
 		ID: archive.StreamID(strings.TrimPrefix(e.Key, defPrefix)), Created: r.Created, Changed: r.Changed,
-		Revision: uint64(e.Revision), Definition: r.Definition,
+		Revision: uint64(e.Revision), Definition: r.Definition, Attributes: r.Attributes,
 	}
 	fields := s.Definition.secrets()
 	for field, sealed := range r.Sealed {

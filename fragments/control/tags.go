@@ -1,0 +1,4 @@
+package control
+
+// maxTags bounds the tags of a resource.
+const maxTags = 50
