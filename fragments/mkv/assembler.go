@@ -255,11 +255,9 @@ func (a *Assembler) Missing() uint64 {
 	return 0
 }
 
-// End ends the fragment. next is the producer time at which the one after it
-// begins, in ns since the epoch, or 0. It returns what is to be known of the
-// fragment but for numbers and positions, and the timing that stands before
-// its bytes.
-func (a *Assembler) End(next int64) (fragments.Fragment, []RawTrack, error) {
+// End ends the fragment. It returns what is to be known of it but for numbers
+// and positions, and the timing that stands before its bytes.
+func (a *Assembler) End() (fragments.Fragment, []RawTrack, error) {
 	f := fragments.Fragment{Start: a.start, Flags: fragments.Raw | fragments.NoKeyFrame}
 	if n := a.Missing(); n != 0 || len(a.tracks) == 0 {
 		return f, nil, fmt.Errorf("%w: track %d", ErrMissing, n)
@@ -275,11 +273,7 @@ func (a *Assembler) End(next int64) (fragments.Fragment, []RawTrack, error) {
 		if t.decodeTimes() && a.started {
 			f.Flags |= fragments.Discontinuous
 		}
-		until := media.Ticks(0)
-		if next != 0 && t.ID == lead.ID {
-			until = media.ToTicks(next, t.Timescale) - t.delay
-		}
-		x := t.times(until)
+		x := t.times()
 		run := fragments.Run{Track: t.ID, DTS: x.DTS, Offset: x.Times[0].Offset, Samples: uint32(len(x.Times))}
 		for _, y := range x.Times {
 			run.Duration += media.Ticks(y.Duration)
@@ -347,9 +341,9 @@ func (t *rawTrackState) decodeTimes() (broken bool) {
 // defaultFrame is the duration of a track's only frame.
 const defaultFrame = 40 * time.Millisecond
 
-// times makes the timing of the frames; until is when the next fragment's
-// first frame is decoded, 0 if that is not known.
-func (t *rawTrackState) times(until media.Ticks) RawTrack {
+// times makes the timing of the frames. The last one lasts as long as the
+// others do on average: the fragment after it is not waited for.
+func (t *rawTrackState) times() RawTrack {
 	n := len(t.frames)
 	out := RawTrack{ID: t.ID, Number: t.number, Form: t.form, DTS: t.sorted[0], Times: make([]Timing, n)}
 	for i, f := range t.frames {
@@ -369,10 +363,6 @@ func (t *rawTrackState) times(until media.Ticks) RawTrack {
 	}
 	if n > 1 {
 		t.usual = last
-	}
-	join := media.ToTicks(int64(fragments.MaxJoinGap), t.Timescale)
-	if d := until - t.sorted[n-1]; until != 0 && d > 0 && d <= 2*last+join {
-		last = d
 	}
 	out.Times[n-1].Duration = uint32(max(last, 1))
 	return out

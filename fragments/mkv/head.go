@@ -172,6 +172,24 @@ func appendFormat(dst []byte, t media.Track) []byte {
 	return dst
 }
 
+// AppendTags appends a Tags element with one tag for the whole segment.
+func AppendTags(dst []byte, tags ...SimpleTag) []byte {
+	dst, all := openMaster(dst, idTags)
+	dst, tag := openMaster(dst, idTag)
+	for _, t := range tags {
+		var at int
+		dst, at = openMaster(dst, idSimpleTag)
+		dst = appendString(dst, idTagName, t.Name)
+		if t.Binary != nil {
+			dst = appendBytes(dst, idTagBinary, t.Binary)
+		} else {
+			dst = appendString(dst, idTagString, t.Value)
+		}
+		dst = shutMaster(dst, at)
+	}
+	return shutMaster(shutMaster(dst, tag), all)
+}
+
 func trackType(k media.Kind) uint64 {
 	switch k {
 	case media.Video:

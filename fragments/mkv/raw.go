@@ -87,6 +87,23 @@ func AppendRawClusterHead(dst []byte, size int) []byte {
 	return appendLongSize(appendID(dst, idCluster), uint64(size))
 }
 
+// RawCluster makes the cluster of a raw fragment out of a Cluster element as it
+// came: its size becomes known. Where there is room for that, it is written
+// over the element.
+func RawCluster(element []byte) ([]byte, error) {
+	id, n := takeID(element)
+	_, m := takeVint(element[n:])
+	if id != idCluster || m == 0 {
+		return nil, corrupt("no cluster")
+	}
+	content := element[n+m:]
+	if n+m == RawClusterHeadLen {
+		AppendRawClusterHead(element[:0], len(content))
+		return element, nil
+	}
+	return append(AppendRawClusterHead(make([]byte, 0, RawClusterHeadLen+len(content)), len(content)), content...), nil
+}
+
 // Raw is a raw fragment taken apart. Its bytes alias the fragment.
 type Raw struct {
 	Tags    []byte // Tags elements as they came, none or several
@@ -97,6 +114,13 @@ type Raw struct {
 
 // Content is what is inside the cluster, as it came.
 func (r *Raw) Content() []byte { return r.Cluster[RawClusterHeadLen:] }
+
+// NewRaw is the raw fragment of a timing that AppendRawTiming made, tags, and a
+// cluster that begins with what AppendRawClusterHead made.
+func NewRaw(timing, tags, cluster []byte) Raw {
+	content := len(timing) + len(tags) + RawClusterHeadLen
+	return Raw{Tags: tags, Cluster: cluster, timing: timing[voidHeadLen+len(rawMagic):], content: content}
+}
 
 // OpenRaw takes a raw fragment apart.
 func OpenRaw(body []byte) (Raw, error) {
