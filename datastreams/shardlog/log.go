@@ -96,9 +96,8 @@ func (o LogOptions) withDefaults() LogOptions {
 // Log is the records of many shards over one engine. It is safe for concurrent
 // use.
 //
-// Locks are taken in this order: tiering, flushing, tables, a shard's rows, mu
-// and runs, a shard's mu. Of those in between, none is held while another is
-// taken but rows.
+// Locks are taken in this order, where several are held: tiering, flushing,
+// tables, a shard's rows, mu, a shard's mu. runs is the last.
 type Log struct {
 	opts    LogOptions
 	cache   *cache

@@ -63,8 +63,9 @@ func (r *reader) step(ctx context.Context) (more bool, err error) {
 	next := s.mu.next // where to go on if nothing holds r.at
 	if p, ok := s.inTail(r.at); ok {
 		if p.first <= r.at {
-			defer s.mu.Unlock()
-			return r.fromTail(p), nil
+			entries := p.entries[r.at-p.first : min(p.next(), next)-p.first]
+			s.mu.Unlock()
+			return r.fromTail(entries), nil
 		}
 		next = min(next, p.first)
 	}
@@ -96,10 +97,10 @@ func (r *reader) over() (bool, error) {
 	return r.at >= s.mu.next || len(r.recs) > 0 && (r.records <= 0 || r.bytes <= 0), nil
 }
 
-// fromTail takes records out of memory. mu is held.
-func (r *reader) fromTail(p *part) bool {
-	for r.at < min(p.next(), r.s.mu.next) {
-		e := p.entries[r.at-p.first]
+// fromTail takes records out of memory. It needs no lock: entries are added
+// behind these, and none is changed.
+func (r *reader) fromTail(entries []entry) bool {
+	for _, e := range entries {
 		if !r.admit(len(e) - entryHead) {
 			return false
 		}
