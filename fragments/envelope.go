@@ -75,7 +75,9 @@ func Place(e Envelope, f *Fragment, pos int64) {
 	pos += int64(HeaderLen(e, len(f.Runs)))
 	for i := range f.Runs {
 		f.Runs[i].Pos = pos
-		pos += f.Runs[i].Len
+		if f.Flags&Raw == 0 || i == len(f.Runs)-1 {
+			pos += f.Runs[i].Len
+		}
 	}
 	f.Len = pos - f.Pos
 }

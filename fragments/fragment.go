@@ -13,6 +13,13 @@
 //	└────────┴───────────────────────┴───────────────────────┘
 //	          a run is contiguous: in MP4 its moof+mdat pairs,
 //	          so that an HLS or DASH segment is a byte range
+//
+// A raw fragment is stored as its producer sent it, with all tracks
+// interleaved. Its runs all tell the same range of bytes:
+//
+//	┌────────┬───────────────────────────────────────────────┐
+//	│ header │ run of track 1 = run of track 2 = …           │
+//	└────────┴───────────────────────────────────────────────┘
 package fragments
 
 import (
@@ -99,6 +106,9 @@ const (
 	NoKeyFrame
 	// Lossy marks a fragment in which samples of the producer are missing.
 	Lossy
+	// Raw marks a fragment that is stored as its producer sent it, all tracks
+	// interleaved: the runs of all tracks are the same bytes.
+	Raw
 )
 
 // Limits of a fragment. The durations are those of Kinesis Video Streams.

@@ -140,27 +140,45 @@ func (s *scanner) openHead() (int64, error) {
 		return 0, err
 	}
 	b = b[:min(int64(len(b)), s.end)]
+	f, at, n, sum, ok := findIdentity(b, s.e)
+	if !ok {
+		return s.skipHead()
+	}
+	s.out.Stream, s.out.Init, s.out.Tracks = f.Stream, f.Init, f.Tracks
+	if Checksum(b[:at]) != sum {
+		s.damage(0, int64(at), fmt.Errorf("%w: checksum of head", ErrCorrupt))
+	}
+	return int64(at + n), nil
+}
+
+// findIdentity looks for the identity in the head of a chunk: at is where it
+// begins, n its length, sum the checksum of what stands before it.
+func findIdentity(b []byte, e Envelope) (f Footer, at, n int, sum uint32, ok bool) {
 	for from := 0; ; {
 		i := bytes.Index(b[from:], []byte(identityMarker))
 		if i < 0 {
-			break
+			return f, 0, 0, 0, false
 		}
-		at := from + i - s.e.PrefixLen()
+		at := from + i - e.PrefixLen()
 		from += i + 1
 		if at < 0 {
 			continue
 		}
-		f, n, sum, err := parseIdentity(b[at:], s.e)
-		if err != nil {
-			continue
+		if f, n, sum, err := parseIdentity(b[at:], e); err == nil {
+			return f, at, n, sum, true
 		}
-		s.out.Stream, s.out.Init, s.out.Tracks = f.Stream, f.Init, f.Tracks
-		if Checksum(b[:at]) != sum {
-			s.damage(0, int64(at), fmt.Errorf("%w: checksum of head", ErrCorrupt))
-		}
-		return int64(at + n), nil
 	}
-	return s.skipHead()
+}
+
+// HeadLen is the length of the part of a chunk's head before the identity. b
+// is what stands before the chunk's first fragment, or more. What is damaged
+// is ErrCorrupt.
+func HeadLen(b []byte, e Envelope) (int, error) {
+	_, at, _, sum, ok := findIdentity(b, e)
+	if !ok || Checksum(b[:at]) != sum {
+		return 0, fmt.Errorf("%w: checksum of head", ErrCorrupt)
+	}
+	return at, nil
 }
 
 // skipHead reports a head without identity and returns where the first
@@ -226,6 +244,9 @@ func (s *scanner) laidOut(f *Fragment, header int) bool {
 		return false
 	}
 	pos := f.Pos + int64(header)
+	if f.Flags&Raw != 0 {
+		return rawLaidOut(f, pos)
+	}
 	for i := range f.Runs {
 		r := &f.Runs[i]
 		if r.Pos != pos || r.Len < 0 || r.Len > MaxFragmentLen {
@@ -236,10 +257,26 @@ func (s *scanner) laidOut(f *Fragment, header int) bool {
 	return pos == f.Pos+f.Len
 }
 
+// rawLaidOut tells whether every run of a raw fragment is all of it from pos
+// on.
+func rawLaidOut(f *Fragment, pos int64) bool {
+	for i := range f.Runs {
+		r := &f.Runs[i]
+		if r.Pos != pos || r.Len != f.Pos+f.Len-pos || r.CRC != f.Runs[0].CRC {
+			return false
+		}
+	}
+	return len(f.Runs) > 0
+}
+
 // runsIntact checks the runs of f, which lies within the file.
 func (s *scanner) runsIntact(f *Fragment) (bool, error) {
 	table := castagnoli()
-	for _, r := range f.Runs {
+	runs := f.Runs
+	if f.Flags&Raw != 0 {
+		runs = runs[:1]
+	}
+	for _, r := range runs {
 		var sum uint32
 		for pos, end := r.Pos, r.Pos+r.Len; pos < end; {
 			b, err := s.read(s.buf[:min(int64(len(s.buf)), end-pos)], pos)

@@ -59,7 +59,7 @@ func (r *Recorders) StreamChanged(s catalogue.Stream) {
 	x := &recorder{cancel: cancel, done: make(chan struct{})}
 	r.running[s.ID] = x
 	reader := r.hub.Stream(string(s.ID)).Subscribe(live.ReaderOptions{
-		Name: "recorder", MaxSamples: recorderSamples, MaxBytes: recorderBytes, NoDemand: true,
+		Name: "recorder", MaxSamples: recorderSamples, MaxBytes: recorderBytes, NoDemand: true, Records: true,
 	})
 	go func() {
 		defer close(x.done)
@@ -129,6 +129,10 @@ type writer struct {
 	quiet  time.Time // no further error before
 }
 
+// handoverPatience is how long a recorder waits for the one before it, which
+// still writes what it holds.
+const handoverPatience = 10 * time.Second
+
 // errorsEvery bounds how often a recorder that fails says so.
 const errorsEvery = 10 * time.Second
 
@@ -137,7 +141,9 @@ const errorsEvery = 10 * time.Second
 func (w *writer) do(what string, fn func(*archive.Recorder) error) {
 	var err error
 	if w.rec == nil {
-		w.rec, err = w.stream.Record()
+		ctx, cancel := context.WithTimeout(context.Background(), handoverPatience)
+		w.rec, err = w.stream.RecordNext(ctx)
+		cancel()
 	}
 	if err == nil {
 		err = fn(w.rec)

@@ -162,6 +162,94 @@ func TestCrashAtEveryWrite(t *testing.T) {
 	}
 }
 
+// recordRawUntilCrash is recordUntilCrash with raw fragments in the first
+// session and with both sorts in the second.
+func recordRawUntilCrash(disk vfs.FS) recording {
+	crashed := disk.(*vfs.Inject).Crashed
+	out := recording{meta: archivetest.NewMemMeta(crashed)}
+	for session := range 2 {
+		r, err := archivetest.Open(disk, out.meta, nil)
+		if err != nil {
+			return out
+		}
+		s, err := r.Stream(archivetest.StreamID)
+		if err != nil {
+			r.Close()
+			return out
+		}
+		s.SetPolicy(archivetest.ShortPolicy(fragments.MP4))
+		start := archivetest.Epoch().Add(time.Duration(session) * time.Minute)
+		if rec, err := s.RecordRaw(context.Background()); err == nil {
+			_ = archivetest.RawCamera(r, rec, start, 5) // a crash ends it
+			rec.Close()
+		}
+		if rec, err := s.Record(); err == nil && session == 1 {
+			_ = archivetest.Camera(r, rec, start.Add(10*time.Second), 3)
+			rec.Close()
+		}
+		out.acked, _ = archivetest.Persisted(s)
+		archivetest.Settle(r, crashed)
+		r.Close()
+	}
+	return out
+}
+
+func TestRawCrashAtEveryWrite(t *testing.T) {
+	vfstest.CrashAtEvery(t, recordRawUntilCrash, verifyRecovered)
+}
+
+// TestRawComesBack reads raw fragments from the open chunk, from the spool and
+// after the index was rebuilt from the store alone.
+func TestRawComesBack(t *testing.T) {
+	r := archivetest.MustOpen(t, vfs.NewMem(), archivetest.NewMemMeta(never), nil)
+	s, err := r.Stream(archivetest.StreamID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SetPolicy(archivetest.ShortPolicy(fragments.MP4))
+	rec, err := s.RecordRaw(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Record(); !errors.Is(err, archive.ErrRecording) {
+		t.Errorf("a second recorder: %v", err)
+	}
+	if err := archivetest.RawCamera(r, rec, archivetest.Epoch(), 8); err != nil {
+		t.Fatal(err)
+	}
+	rec.Close()
+	head, err := archivetest.RawHead()
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify := func(when string) {
+		fs, err := archivetest.Persisted(s)
+		if err != nil || len(fs) != 8 {
+			t.Fatalf("%s: %d fragments, %v", when, len(fs), err)
+		}
+		for i := range fs {
+			f := &fs[i]
+			if err := errors.Join(archivetest.RawIntact(s, f), archivetest.Intact(s, f)); err != nil {
+				t.Errorf("%s: %v", when, err)
+			}
+			if i > 0 && !f.Follows(&fs[i-1]) {
+				t.Errorf("%s: fragment %d does not follow the one before", when, i)
+			}
+			if b, err := s.ReadHead(context.Background(), f.Chunk); err != nil || string(b) != string(head.Append(nil)) {
+				t.Errorf("%s: head of fragment %d: %v", when, i, err)
+			}
+		}
+	}
+	verify("just recorded")
+	archivetest.Settle(r, never)
+	checkClean(t, r)
+	if _, err := r.Rebuild(context.Background(), func(f archive.Finding) { t.Errorf("rebuild: %s", f) }); err != nil {
+		t.Fatal(err)
+	}
+	verify("rebuilt")
+	checkClean(t, r)
+}
+
 func TestFaultAtEveryWrite(t *testing.T) {
 	vfstest.FailAtEvery(t, errors.New("input/output error"), recordUntilCrash(fragments.MP4), verifyRecovered)
 }

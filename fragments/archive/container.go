@@ -26,8 +26,8 @@ type container interface {
 	ParseFooter(tail []byte) (fragments.Footer, error)
 	// Scan reads a whole chunk and yields its intact fragments.
 	Scan(r io.ReaderAt, size int64, fn func(fragments.Fragment) error) (fragments.Scanned, error)
-	// WalkRun yields the samples of a run.
-	WalkRun(run []byte, fn func(fragments.Sample) error) error
+	// WalkRun yields the samples of one track's run.
+	WalkRun(run []byte, track media.TrackID, fn func(fragments.Sample) error) error
 }
 
 // containerOf returns the container that stands behind a format.
@@ -65,7 +65,7 @@ func (mp4Container) Scan(r io.ReaderAt, size int64, fn func(fragments.Fragment) 
 	return mp4.Scan(r, size, fn)
 }
 
-func (mp4Container) WalkRun(run []byte, fn func(fragments.Sample) error) error {
+func (mp4Container) WalkRun(run []byte, _ media.TrackID, fn func(fragments.Sample) error) error {
 	return mp4.WalkRun(run, fn)
 }
 
@@ -93,6 +93,6 @@ func (mkvContainer) Scan(r io.ReaderAt, size int64, fn func(fragments.Fragment) 
 	return mkv.Scan(r, size, fn)
 }
 
-func (mkvContainer) WalkRun(run []byte, fn func(fragments.Sample) error) error {
-	return mkv.WalkRun(run, fn)
+func (mkvContainer) WalkRun(run []byte, track media.TrackID, fn func(fragments.Sample) error) error {
+	return mkv.WalkTrack(run, track, fn)
 }

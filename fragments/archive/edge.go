@@ -132,6 +132,13 @@ func (e *edge) persisted(f *fragments.Fragment) {
 	e.wake()
 }
 
+// appeared shows a fragment that is persisted at once, without parts.
+func (e *edge) appeared(f *fragments.Fragment) {
+	e.opened(f)
+	e.closed(f)
+	e.persisted(f)
+}
+
 // dropped forgets a fragment that could not be written.
 func (e *edge) dropped(n fragments.Number) {
 	e.mu.Lock()

@@ -49,7 +49,7 @@ func (s *Stream) WalkRun(ctx context.Context, f *fragments.Fragment, track media
 	if err != nil {
 		return err
 	}
-	return enc.WalkRun(b, fn)
+	return enc.WalkRun(b, track, fn)
 }
 
 // ReadPart returns the bytes of a part at the live edge.
@@ -116,12 +116,12 @@ func (s *Stream) readSpool(path string, b []byte, pos int64) error {
 	return nil
 }
 
-// WalkFormat yields the samples of a run that was read from a chunk of that
-// format.
-func WalkFormat(format fragments.Format, run []byte, fn func(fragments.Sample) error) error {
+// WalkFormat yields the samples of a track's run that was read from a chunk of
+// that format.
+func WalkFormat(format fragments.Format, run []byte, track media.TrackID, fn func(fragments.Sample) error) error {
 	enc, err := containerOf(format)
 	if err != nil {
 		return err
 	}
-	return enc.WalkRun(run, fn)
+	return enc.WalkRun(run, track, fn)
 }

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"fmt"
 
 	"weir/fragments"
@@ -12,26 +13,38 @@ import (
 type Recorder struct {
 	s      *Stream
 	frag   *fragments.Fragmenter
-	enc    container
-	format fragments.Format
-	tracks []media.Track
+	source *source
 	last   fragments.Number
 	seq    uint64
 	lost   bool // the fragment before could not be written
 }
 
-// Record begins a session. Close ends it.
+// Record begins a session, or fails with ErrRecording while there is another
+// recorder. Close ends it.
 func (s *Stream) Record() (*Recorder, error) {
-	if !s.recording.CompareAndSwap(false, true) {
+	if !s.recording.enter() {
 		return nil, ErrRecording
 	}
+	return s.record()
+}
+
+// RecordNext begins a session once the recorder before it has ended.
+func (s *Stream) RecordNext(ctx context.Context) (*Recorder, error) {
+	if err := s.recording.wait(ctx); err != nil {
+		return nil, err
+	}
+	return s.record()
+}
+
+// record begins a session; it is the caller's turn.
+func (s *Stream) record() (*Recorder, error) {
 	p := s.Policy()
 	enc, err := containerOf(p.Format)
 	if err != nil {
-		s.recording.Store(false)
+		s.recording.leave()
 		return nil, err
 	}
-	r := &Recorder{s: s, enc: enc, format: p.Format}
+	r := &Recorder{s: s, source: &source{format: p.Format}}
 	s.mu.Lock()
 	r.last, r.seq = s.mu.state.LastNumber, s.mu.state.NextSeq
 	s.mu.Unlock()
@@ -44,7 +57,7 @@ func (s *Stream) Record() (*Recorder, error) {
 // SetTracks tells the tracks of what follows; it comes before the first Write
 // and whenever a parameter changes.
 func (r *Recorder) SetTracks(tracks []media.Track) error {
-	if media.EqualTracks(tracks, r.tracks) {
+	if media.EqualTracks(tracks, r.source.tracks) {
 		return nil
 	}
 	if err := r.frag.Flush(); err != nil {
@@ -54,7 +67,7 @@ func (r *Recorder) SetTracks(tracks []media.Track) error {
 	if err != nil {
 		return err
 	}
-	r.tracks = tracks
+	r.source = &source{format: r.source.format, tracks: tracks}
 	return r.frag.SetTracks(tracks, version)
 }
 
@@ -70,14 +83,14 @@ func (r *Recorder) Break(lossy bool) error { return r.frag.Break(lossy) }
 func (r *Recorder) Close() error {
 	err := r.frag.Flush()
 	r.s.edge.setRecording(false)
-	r.s.recording.Store(false)
+	r.s.recording.leave()
 	return err
 }
 
 // Opened numbers a new fragment. It implements fragments.Sink.
 func (r *Recorder) Opened(f *fragments.Fragment) {
 	r.last = r.last.Next(r.s.a.opts.Clock.Now())
-	f.Number, f.Seq, f.Chunk.Format = r.last, r.seq, r.format
+	f.Number, f.Seq, f.Chunk.Format = r.last, r.seq, r.source.format
 	r.seq++
 	r.s.edge.opened(f)
 }
@@ -100,7 +113,7 @@ func (r *Recorder) Closed(f *fragments.Fragment, runs [][]byte) error {
 		f.Flags |= fragments.Lossy | fragments.Discontinuous
 	}
 	r.s.edge.closed(f)
-	stored, err := r.s.persist(f, runs, r.format, r.tracks)
+	stored, err := r.s.persist(f, runs, r.source)
 	r.lost = err != nil
 	if err != nil {
 		r.s.edge.dropped(f.Number)

@@ -128,11 +128,11 @@ func (a *Archive) Delete(ctx context.Context, id StreamID) error {
 	if err != nil {
 		return err
 	}
-	if !s.recording.CompareAndSwap(false, true) {
+	if !s.recording.enter() {
 		return ErrRecording
 	}
 	if err := s.sealOpen(); err != nil {
-		s.recording.Store(false)
+		s.recording.leave()
 		return err
 	}
 	a.mu.Lock()

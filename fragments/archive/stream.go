@@ -64,7 +64,7 @@ type Stream struct {
 	id        StreamID
 	dir       string // its part of the spool
 	policy    atomic.Pointer[Policy]
-	recording atomic.Bool
+	recording turn
 	edge      edge
 
 	// write serializes writing and sealing of the open chunk. It is taken
@@ -89,7 +89,7 @@ type spooled struct {
 }
 
 func loadStream(a *Archive, id StreamID) (*Stream, error) {
-	s := &Stream{a: a, id: id, dir: filepath.Join(a.opts.Dir, string(id))}
+	s := &Stream{a: a, id: id, dir: filepath.Join(a.opts.Dir, string(id)), recording: newTurn()}
 	p := Policy{}.withDefaults()
 	s.policy.Store(&p)
 	s.mu.spooled = map[fragments.Number]spooled{}

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"weir/fragments"
+	"weir/fragments/mkv"
 	"weir/internal/media"
 	"weir/internal/meta"
 	"weir/internal/vfs"
@@ -16,11 +18,41 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// source is what the fragments of a session are: the container that they are
+// written in and what stands in the head of their chunk.
+type source struct {
+	format fragments.Format
+	tracks []media.Track
+	raw    *mkv.RawHead // of the producer whose bytes are kept; nil for others
+}
+
+// sameHead tells whether fragments of o may stand in a chunk of s. What Info
+// tells of a producer's session counts for nothing but its unit of time, which
+// is in the tracks, too.
+func (s *source) sameHead(o *source) bool {
+	if s.format != o.format || (s.raw == nil) != (o.raw == nil) {
+		return false
+	}
+	return s.raw == nil || bytes.Equal(s.raw.EBML, o.raw.EBML) && bytes.Equal(s.raw.Tracks, o.raw.Tracks)
+}
+
+// head makes what stands before the first fragment of a chunk.
+func (s *source) head(id StreamID, f *fragments.Fragment) ([]byte, error) {
+	if s.raw != nil {
+		return mkv.AppendRawChunkHead(nil, s.raw, string(id), f.Init, s.tracks)
+	}
+	enc, err := containerOf(s.format)
+	if err != nil {
+		return nil, err
+	}
+	return enc.AppendChunkHead(nil, string(id), f.Init, s.tracks, begin(f, s.tracks))
+}
+
 // openChunk is the chunk that a stream's fragments are appended to.
 type openChunk struct {
 	chunk     fragments.ChunkID
 	init      uint32
-	tracks    []media.Track
+	source    *source
 	file      vfs.File
 	path      string
 	size      int64
@@ -31,7 +63,7 @@ type openChunk struct {
 
 // persist appends a fragment to the open chunk and returns once it is fsynced
 // (steps 1 and 2 of the package comment).
-func (s *Stream) persist(f *fragments.Fragment, runs [][]byte, format fragments.Format, tracks []media.Track) (*fragments.Fragment, error) {
+func (s *Stream) persist(f *fragments.Fragment, runs [][]byte, src *source) (*fragments.Fragment, error) {
 	s.write.Lock()
 	defer s.write.Unlock()
 	if err := s.a.usable(); err != nil {
@@ -43,13 +75,13 @@ func (s *Stream) persist(f *fragments.Fragment, runs [][]byte, format fragments.
 			return nil, ErrDiskFull
 		}
 	}
-	c := s.openFor(f, format)
+	c := s.openFor(f, src)
 	if c == nil {
 		if err := s.sealLocked(); err != nil {
 			return nil, err
 		}
 		var err error
-		if c, err = s.createChunk(f, format, tracks); err != nil {
+		if c, err = s.createChunk(f, src); err != nil {
 			return nil, err
 		}
 	}
@@ -67,9 +99,9 @@ func (s *Stream) persist(f *fragments.Fragment, runs [][]byte, format fragments.
 }
 
 // openFor returns the open chunk if f still belongs into it.
-func (s *Stream) openFor(f *fragments.Fragment, format fragments.Format) *openChunk {
+func (s *Stream) openFor(f *fragments.Fragment, src *source) *openChunk {
 	c := s.mu.open // only written with write held
-	if c == nil || c.init != f.Init || c.chunk.Format != format {
+	if c == nil || c.init != f.Init || !c.source.sameHead(src) {
 		return nil
 	}
 	age := time.Duration(f.Received - c.since.UnixNano())
@@ -81,13 +113,9 @@ func (s *Stream) openFor(f *fragments.Fragment, format fragments.Format) *openCh
 
 // createChunk makes the spool file of a new chunk with its head, not yet
 // synced.
-func (s *Stream) createChunk(f *fragments.Fragment, format fragments.Format, tracks []media.Track) (*openChunk, error) {
-	enc, err := containerOf(format)
-	if err != nil {
-		return nil, err
-	}
-	id := fragments.ChunkID{First: f.Number, Format: format}
-	head, err := enc.AppendChunkHead(nil, string(s.id), f.Init, tracks, begin(f, tracks))
+func (s *Stream) createChunk(f *fragments.Fragment, src *source) (*openChunk, error) {
+	id := fragments.ChunkID{First: f.Number, Format: src.format}
+	head, err := src.head(s.id, f)
 	if err != nil {
 		return nil, fmt.Errorf("write head of chunk: %w", err)
 	}
@@ -103,7 +131,7 @@ func (s *Stream) createChunk(f *fragments.Fragment, format fragments.Format, tra
 		return nil, errors.Join(fmt.Errorf("write spool file: %w", err), file.Close(), s.a.opts.FS.Remove(path))
 	}
 	return &openChunk{
-		chunk: id, init: f.Init, tracks: tracks, file: file, path: path,
+		chunk: id, init: f.Init, source: src, file: file, path: path,
 		size: int64(len(head)), since: time.Unix(0, f.Received),
 	}, nil
 }
@@ -119,6 +147,28 @@ func begin(f *fragments.Fragment, tracks []media.Track) int64 {
 	return at
 }
 
+// place sets positions and checksums of the runs of f, whose bytes follow each
+// other from pos on, and returns where they end. The runs of a raw fragment are
+// all of these bytes.
+func place(f *fragments.Fragment, pos int64, runs [][]byte) int64 {
+	if f.Flags&fragments.Raw == 0 {
+		for i, run := range runs {
+			f.Runs[i].Pos, f.Runs[i].CRC = pos, crc32.Checksum(run, castagnoli)
+			pos += int64(len(run))
+		}
+		return pos
+	}
+	length, sum := int64(0), uint32(0)
+	for _, piece := range runs {
+		length += int64(len(piece))
+		sum = crc32.Update(sum, castagnoli, piece)
+	}
+	for i := range f.Runs {
+		f.Runs[i].Pos, f.Runs[i].Len, f.Runs[i].CRC = pos, length, sum
+	}
+	return pos + length
+}
+
 // appendFragment writes header and runs behind the last fragment and syncs. A
 // failed write is undone, so that the chunk stays whole; a failed sync is
 // fatal.
@@ -131,11 +181,7 @@ func (s *Stream) appendFragment(c *openChunk, f *fragments.Fragment, runs [][]by
 	g.Runs = append([]fragments.Run(nil), f.Runs...)
 	g.Chunk, g.Pos = c.chunk, c.size
 	c.scratch = enc.AppendFragmentHeader(c.scratch[:0], &g)
-	pos := c.size + int64(len(c.scratch))
-	for i, run := range runs {
-		g.Runs[i].Pos, g.Runs[i].CRC = pos, crc32.Checksum(run, castagnoli)
-		pos += int64(len(run))
-	}
+	pos := place(&g, c.size+int64(len(c.scratch)), runs)
 	g.Len = pos - c.size
 	c.scratch = enc.AppendFragmentHeader(c.scratch[:0], &g)
 	err = writeAll(c.file, c.size, c.scratch, runs)
@@ -218,7 +264,7 @@ func (s *Stream) sealLocked() error {
 		return err
 	}
 	footer, err := enc.AppendFooter(nil, fragments.Footer{
-		Stream: string(s.id), Init: c.init, Tracks: c.tracks, Fragments: c.fragments,
+		Stream: string(s.id), Init: c.init, Tracks: c.source.tracks, Fragments: c.fragments,
 	})
 	if err != nil {
 		return fmt.Errorf("write footer of %s: %w", c.path, err)

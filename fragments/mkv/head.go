@@ -35,6 +35,50 @@ func AppendChunkHead(dst []byte, stream string, init uint32, tracks []media.Trac
 	return fragments.AppendIdentity(dst, Envelope{}, at, fragments.Footer{Stream: stream, Init: init, Tracks: tracks})
 }
 
+// MaxRawHead is the longest head of a producer that a chunk can have, bytes.
+const MaxRawHead = 256 << 10
+
+// RawHead is what stands before the clusters of a producer, as it came.
+type RawHead struct {
+	EBML, Info, Tracks []byte // whole elements
+}
+
+// Append appends the head as a document begins with it: the size of the
+// segment is unknown.
+func (h *RawHead) Append(dst []byte) []byte {
+	dst = append(dst, h.EBML...)
+	dst = appendUnknownSize(appendID(dst, idSegment))
+	dst = append(dst, h.Info...)
+	return append(dst, h.Tracks...)
+}
+
+// Len is the length of what Append appends.
+func (h *RawHead) Len() int {
+	return len(h.EBML) + SegmentHeadLen + len(h.Info) + len(h.Tracks)
+}
+
+// AppendRawChunkHead appends the head of a chunk of raw fragments to dst: the
+// head of their producer and the chunk's identity.
+func AppendRawChunkHead(dst []byte, head *RawHead, stream string, init uint32, tracks []media.Track) ([]byte, error) {
+	if n := head.Len(); n > MaxRawHead {
+		return nil, fmt.Errorf("write head of chunk: %d bytes from the producer exceed %d", n, MaxRawHead)
+	}
+	at := len(dst)
+	dst = head.Append(dst)
+	return fragments.AppendIdentity(dst, Envelope{}, at, fragments.Footer{Stream: stream, Init: init, Tracks: tracks})
+}
+
+// ParseChunkHead returns the part of a chunk's head that came from its
+// producer, or was written as such: all before the identity. b is what stands
+// before the chunk's first fragment.
+func ParseChunkHead(b []byte) ([]byte, error) {
+	n, err := fragments.HeadLen(b, Envelope{})
+	if err != nil {
+		return nil, err
+	}
+	return b[:n], nil
+}
+
 // AppendEBML appends the EBML header of a Matroska file.
 func AppendEBML(dst []byte) []byte {
 	dst, at := openMaster(dst, idEBML)
@@ -126,6 +170,24 @@ func appendFormat(dst []byte, t media.Track) []byte {
 		return shutMaster(dst, at)
 	}
 	return dst
+}
+
+// AppendTags appends a Tags element with one tag for the whole segment.
+func AppendTags(dst []byte, tags ...SimpleTag) []byte {
+	dst, all := openMaster(dst, idTags)
+	dst, tag := openMaster(dst, idTag)
+	for _, t := range tags {
+		var at int
+		dst, at = openMaster(dst, idSimpleTag)
+		dst = appendString(dst, idTagName, t.Name)
+		if t.Binary != nil {
+			dst = appendBytes(dst, idTagBinary, t.Binary)
+		} else {
+			dst = appendString(dst, idTagString, t.Value)
+		}
+		dst = shutMaster(dst, at)
+	}
+	return shutMaster(shutMaster(dst, tag), all)
 }
 
 func trackType(k media.Kind) uint64 {

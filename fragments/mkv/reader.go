@@ -40,8 +40,17 @@ type Reader struct {
 	parents []parent
 	began   bool // the cluster's timestamp has come
 	time    uint64
-	pending Event // to be returned before reading on
+	ahead   *elementAhead // its head was read, its content not yet
+	begin   int64         // where the element read last begins
+	raw     rawKeeper
 	err     error
+}
+
+// elementAhead is an element of which the head was read.
+type elementAhead struct {
+	id    uint32
+	size  uint64
+	begin int64
 }
 
 // parent is a master element that the reader is inside of.
@@ -59,10 +68,6 @@ func NewReader(r io.Reader) *Reader {
 // Next returns the next event.
 func (r *Reader) Next() (Event, error) {
 	for r.err == nil {
-		if e := r.pending; e != nil {
-			r.pending = nil
-			return e, nil
-		}
 		e, err := r.step()
 		if err != nil {
 			r.err = err
@@ -98,6 +103,10 @@ func (r *Reader) pop(end int64) Event {
 
 // step takes one element, or leaves one parent.
 func (r *Reader) step() (Event, error) {
+	if a := r.ahead; a != nil {
+		r.ahead = nil
+		return r.enter(a)
+	}
 	if p := r.top(); p.end >= 0 && r.pos >= p.end {
 		if r.pos > p.end {
 			return nil, corrupt("element reaches beyond its parent at offset %d", r.pos)
@@ -118,15 +127,18 @@ func (r *Reader) step() (Event, error) {
 			return nil, corrupt("element %X at offset %d reaches beyond its parent", id, begin)
 		}
 	}
-	e, err := r.element(id, size, begin)
-	if err != nil {
-		return nil, err
-	}
+	a := &elementAhead{id, size, begin}
 	if closed != nil {
-		r.pending = e
+		r.ahead = a
 		return closed, nil
 	}
-	return e, nil
+	return r.enter(a)
+}
+
+// enter takes the content of an element.
+func (r *Reader) enter(a *elementAhead) (Event, error) {
+	r.begin = a.begin
+	return r.element(a.id, a.size, a.begin)
 }
 
 // ended deals with an input that ends where an element should begin.
@@ -198,7 +210,11 @@ func (r *Reader) peekVint(limit int) ([]byte, error) {
 }
 
 func (r *Reader) discard(n int) {
-	_, _ = r.src.Discard(n) // was peeked
+	if r.raw.on {
+		b, _ := r.src.Peek(n) // was peeked
+		r.raw.bytes = append(r.raw.bytes, b...)
+	}
+	_, _ = r.src.Discard(n)
 	r.pos += int64(n)
 }
 
@@ -268,6 +284,15 @@ func (r *Reader) element(id uint32, size uint64, begin int64) (Event, error) {
 	if size > limit {
 		return nil, corrupt("element %X at offset %d of %d bytes exceeds %d", id, begin, size, limit)
 	}
+	if r.raw.on {
+		inside := len(r.parents) > 0 && r.top().id == idCluster
+		if !keep && !inside {
+			return nil, r.passOver(int64(size))
+		}
+		if uint64(len(r.raw.bytes))+size > uint64(r.raw.limit) {
+			return nil, fmt.Errorf("%w: more than %d bytes", ErrRawTooLong, r.raw.limit)
+		}
+	}
 	if !keep {
 		return nil, r.skip(int64(size))
 	}
@@ -303,6 +328,10 @@ func limitOf(id uint32) (limit uint64, keep bool) {
 
 // skip passes over n bytes.
 func (r *Reader) skip(n int64) error {
+	if r.raw.on {
+		_, err := r.keepPayload(int(n))
+		return err
+	}
 	m, err := io.CopyN(io.Discard, r.src, n)
 	r.pos += m
 	if errors.Is(err, io.EOF) {
@@ -313,6 +342,9 @@ func (r *Reader) skip(n int64) error {
 
 // payload reads n bytes into a new slice, which grows as they come.
 func (r *Reader) payload(n int) ([]byte, error) {
+	if r.raw.on {
+		return r.keepPayload(n)
+	}
 	b := make([]byte, min(n, firstReadLen))
 	for have := 0; ; {
 		m, err := io.ReadFull(r.src, b[have:])

@@ -63,10 +63,15 @@ func (p *Publisher) SetTracks(tracks []media.Track) error {
 	lead, _ := media.LeadTrack(tracks)
 	p.lead = lead.ID
 	for _, r := range s.readers {
-		r.setTracks(s.tracks, fresh)
+		if !p.skips(r) {
+			r.setTracks(s.tracks, fresh)
+		}
 	}
 	return nil
 }
+
+// skips tells whether a reader gets nothing of the producer.
+func (p *Publisher) skips(r *Reader) bool { return p.opts.Recorded && r.opts.Records }
 
 func checkTracks(tracks []media.Track) error {
 	if len(tracks) == 0 || len(tracks) > media.MaxTracks {
@@ -117,7 +122,9 @@ func (p *Publisher) Write(m *media.Sample) error {
 	p.rate.add(m.Received, len(m.Data))
 	sync := m.Key && m.Track == p.lead
 	for _, r := range s.readers {
-		r.push(m, sync)
+		if !p.skips(r) {
+			r.push(m, sync)
+		}
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ type PublishOptions struct {
 	Kind     string // how it comes in: "rtsp", "pull", "whip"
 	Remote   string // where it comes from, for people
 	Takeover bool   // whether it may end a present producer
+	Recorded bool   // it records itself: readers that record get nothing of it
 }
 
 // Publish makes the caller the producer of the stream. It fails with a
@@ -98,6 +99,7 @@ type ReaderOptions struct {
 	MaxBytes   int    // most bytes in the queue; 0 means DefaultMaxBytes
 	NeedKey    bool   // begin with a key frame of the lead video track
 	NoDemand   bool   // does not make a source on demand start (the recorder)
+	Records    bool   // it is a recorder: producers that record themselves are not for it
 }
 
 // Bounds of a reader's queue where it names none: some seconds of a 4K camera.
@@ -129,7 +131,7 @@ func (s *Stream) Subscribe(o ReaderOptions) *Reader {
 			s.notify()
 		}
 	}
-	if s.tracks != nil {
+	if s.tracks != nil && !s.pub.skips(r) {
 		r.setTracks(s.tracks, true)
 	}
 	return r

@@ -240,7 +240,7 @@ func (f *recordedFeed) read(ctx context.Context, x *fragments.Fragment) error {
 			return nil
 		}
 		if err == nil {
-			err = archive.WalkFormat(x.Chunk.Format, b, func(s fragments.Sample) error {
+			err = archive.WalkFormat(x.Chunk.Format, b, r.Track, func(s fragments.Sample) error {
 				out = append(out, &media.Sample{Track: r.Track, Key: s.Key, DTS: s.DTS, Offset: s.Offset, Data: s.Data})
 				return nil
 			})

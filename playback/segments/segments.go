@@ -83,7 +83,7 @@ func Part(ctx context.Context, s *archive.Stream, f *archive.EdgeFragment, p fra
 func transmux(s *archive.Stream, t media.Track, run []byte, seq uint32) ([]byte, error) {
 	var samples []*media.Sample
 	var durations []uint32
-	err := archive.WalkFormat(fragments.MKV, run, func(x fragments.Sample) error {
+	err := archive.WalkFormat(fragments.MKV, run, t.ID, func(x fragments.Sample) error {
 		samples = append(samples, &media.Sample{Track: t.ID, Key: x.Key, DTS: x.DTS, Offset: x.Offset, Data: x.Data})
 		durations = append(durations, x.Duration)
 		return nil

@@ -1,0 +1,157 @@
+// Package getmedia gives fragments out as Matroska: GetMedia of Kinesis Video
+// Media, from any place of the recording to the live edge and on, and
+// GetMediaForFragmentList of Kinesis Video Archived Media.
+//
+// Each fragment is a whole document, so that a consumer can begin and end with
+// any of them:
+//
+//	┌──────┬────────────────────────┬──────────┬───────────┬─────────┬──────────┐
+//	│ EBML │ Segment ▸ Info, Tracks │ Tags:    │ Tags of   │ Cluster │ Tags:    │ EBML …
+//	│      │ (of unknown size)      │ number,  │ the       │         │ millis   │
+//	│      │                        │ times    │ producer  │         │ behind … │
+//	└──────┴────────────────────────┴──────────┴───────────┴─────────┴──────────┘
+//
+// Fragments that a producer of PutMedia sent go out as they came, head, tags
+// and cluster; those of other producers are put together from their samples.
+// Readers follow the archive, not the producer: whoever is slow falls behind,
+// and misses nothing that retention leaves.
+package getmedia
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"weir/fragments"
+	"weir/fragments/archive"
+	"weir/fragments/catalogue"
+	"weir/fragments/control"
+	"weir/internal/awsapi"
+	"weir/internal/awsserve"
+	"weir/internal/clock"
+)
+
+// Options are what the operations stand on.
+type Options struct {
+	Streams *control.Streams
+	Archive *archive.Archive
+	Clock   clock.Clock
+	Log     *slog.Logger
+}
+
+// API answers the operations. It listens to the catalogue, to end the readers
+// of streams that are removed.
+type API struct {
+	opts Options
+	mu   struct {
+		sync.Mutex // guards the following
+		readers    map[archive.StreamID]map[*reader]context.CancelFunc
+	}
+}
+
+// New returns the operations.
+func New(o Options) *API {
+	a := &API{opts: o}
+	a.mu.readers = map[archive.StreamID]map[*reader]context.CancelFunc{}
+	return a
+}
+
+// Entries are the operations of Kinesis Video Media that are answered here.
+func (a *API) Entries() map[string]awsserve.Entry {
+	return map[string]awsserve.Entry{"GetMedia": {Stream: a.getMedia}}
+}
+
+// ArchivedEntries are those of Kinesis Video Archived Media.
+func (a *API) ArchivedEntries() map[string]awsserve.Entry {
+	return map[string]awsserve.Entry{"GetMediaForFragmentList": {Stream: a.getMediaForFragmentList}}
+}
+
+// StreamChanged implements catalogue.Listener.
+func (a *API) StreamChanged(catalogue.Stream) {}
+
+// StreamRemoved ends the readers of a stream.
+func (a *API) StreamRemoved(s catalogue.Stream) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, cancel := range a.mu.readers[s.ID] {
+		cancel()
+	}
+}
+
+// open finds the stream of a request and its recordings.
+func (a *API) open(c *awsserve.Call, name, arn *string) (*archive.Stream, error) {
+	found, err := a.opts.Streams.Authorize(c, name, arn)
+	if err != nil {
+		return nil, err
+	}
+	return a.opts.Archive.Stream(found.ID)
+}
+
+// reader writes documents to one client.
+type reader struct {
+	api *API
+	s   *archive.Stream
+	w   http.ResponseWriter
+	buf []byte
+}
+
+// enter notes a reader until leave is called, or its stream is removed.
+func (a *API) enter(ctx context.Context, r *reader) (_ context.Context, leave func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	id := r.s.ID()
+	if a.mu.readers[id] == nil {
+		a.mu.readers[id] = map[*reader]context.CancelFunc{}
+	}
+	a.mu.readers[id][r] = cancel
+	return ctx, func() {
+		cancel()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.mu.readers[id], r)
+		if len(a.mu.readers[id]) == 0 {
+			delete(a.mu.readers, id)
+		}
+	}
+}
+
+// begin sends the head of the answer, so that a client knows that it will get
+// media even when there is none yet.
+func (r *reader) begin() error {
+	r.w.Header().Set("Content-Type", "video/webm")
+	r.w.WriteHeader(http.StatusOK)
+	return r.flush()
+}
+
+// send writes what is in the buffer.
+func (r *reader) send() error {
+	if _, err := r.w.Write(r.buf); err != nil {
+		return fmt.Errorf("send media: %w", err)
+	}
+	return r.flush()
+}
+
+func (r *reader) flush() error {
+	if err := http.NewResponseController(r.w).Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("send media: %w", err)
+	}
+	return nil
+}
+
+// lost tells whether the media of a fragment cannot be had, now or ever: it is
+// damaged, or was deleted since it was found. Readers pass it over.
+func (r *reader) lost(f *fragments.Fragment, err error) bool {
+	if !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNotFound) {
+		return false
+	}
+	r.api.opts.Log.Warn("a fragment cannot be read", "stream", r.s.ID(), "fragment", f.Number, "err", err)
+	return true
+}
+
+func invalid(format string, args ...any) error {
+	return &awsapi.Error{Code: "InvalidArgumentException", Status: http.StatusBadRequest, Message: fmt.Sprintf(format, args...)}
+}
