@@ -55,7 +55,8 @@ func (n *storage) openShardLog(ctx context.Context, engine shardlog.Engine, shar
 	})
 }
 
-// registerAWS registers the AWS services that share the path "/".
+// registerAWS registers the AWS services: those that share the path "/", then
+// those with paths of their own.
 func (n *node) registerAWS() error {
 	mux, err := awsserve.New(n.log, n.registry)
 	if err != nil {
@@ -65,5 +66,5 @@ func (n *node) registerAWS() error {
 		return err
 	}
 	mux.Register(n.server)
-	return nil
+	return n.registerControl(mux)
 }
