@@ -66,5 +66,8 @@ func (n *node) registerAWS() error {
 		return err
 	}
 	mux.Register(n.server)
-	return n.registerControl(mux)
+	if err := n.registerControl(mux); err != nil {
+		return err
+	}
+	return n.registerMedia(mux)
 }

@@ -40,3 +40,7 @@ const (
 func reservedTags() []string {
 	return []string{"AWS_KINESISVIDEO_NOTIFICATION", "AWS_KINESISVIDEO_IMAGE_GENERATION", "AWS_KINESISVIDEO_IMAGE_PREFIX"}
 }
+
+// endOfFragment is the only tag of a Tags element by which producers say that
+// the fragment before it is whole. It belongs to no fragment.
+const endOfFragment = "AWS_KINESISVIDEO_END_OF_FRAGMENT"

@@ -211,23 +211,39 @@ func (a *API) sit(ctx context.Context, id archive.StreamID, cancel context.Cance
 		if a.opts.Limits {
 			patience = 0
 		}
-		t := time.NewTimer(patience)
-		select {
-		case s.taken <- struct{}{}:
-			t.Stop()
+		ok, err := s.take(ctx, patience)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
 			s.mu.Lock()
 			s.holder = cancel
 			s.mu.Unlock()
 			return s.leave, nil
-		case <-ctx.Done():
-			t.Stop()
-			return nil, context.Cause(ctx)
-		case <-t.C:
 		}
 		if a.opts.Limits || round == maxHandovers {
 			return nil, &model.ConnectionLimitExceededException{Message: new("The stream has another PutMedia connection. Close it first.")}
 		}
 		s.expel(errReplaced)
+	}
+}
+
+// take sits down as soon as the seat is free; ok is false after patience.
+func (s *seat) take(ctx context.Context, patience time.Duration) (ok bool, err error) {
+	select {
+	case s.taken <- struct{}{}:
+		return true, nil
+	default:
+	}
+	t := time.NewTimer(patience)
+	defer t.Stop()
+	select {
+	case s.taken <- struct{}{}:
+		return true, nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	case <-t.C:
+		return false, nil
 	}
 }
 

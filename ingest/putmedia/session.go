@@ -204,6 +204,10 @@ func (s *session) takeTracks(e mkv.Tracks) error {
 
 // takeTags keeps the tags of the next fragment.
 func (s *session) takeTags(e mkv.Tags) error {
+	if len(e) == 1 && len(e[0].Simple) == 1 && e[0].Simple[0].Name == endOfFragment {
+		s.raw()
+		return nil
+	}
 	s.tags = append(s.tags, s.raw()...)
 	for _, tag := range e {
 		s.simple = append(s.simple, tag.Simple...)
