@@ -22,5 +22,8 @@ func (n *node) registerMedia(mux *awsserve.Mux) error {
 	n.catalogue.Listen(out)
 	entries := in.Entries()
 	maps.Copy(entries, out.Entries())
-	return mux.RegisterPaths(n.server, &awsserve.Service{Model: kvmedia.Model(), Entries: entries, Failure: control.Failure})
+	if err := mux.RegisterPaths(n.server, &awsserve.Service{Model: kvmedia.Model(), Entries: entries, Failure: control.Failure}); err != nil {
+		return err
+	}
+	return n.registerArchived(mux, out)
 }
