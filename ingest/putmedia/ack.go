@@ -3,6 +3,7 @@ package putmedia
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"sync"
@@ -103,7 +104,12 @@ func (a *acks) begin(r *http.Request) error {
 		return fmt.Errorf("answer while the body comes: %w", err)
 	}
 	if r.Header.Get("Expect") != "" {
+		// What is set is for the answer itself.
+		h := a.w.Header()
+		set := maps.Clone(h)
+		clear(h)
 		a.w.WriteHeader(http.StatusContinue)
+		maps.Copy(h, set)
 	}
 	a.w.Header().Set("Content-Type", "application/json")
 	a.w.WriteHeader(http.StatusOK)

@@ -100,7 +100,7 @@ func (s *session) end(err error) {
 		s.log.Debug("a producer ended", "fragments", s.sent)
 		return
 	case errors.As(err, &e):
-	case errors.Is(err, errRemoved):
+	case errors.Is(err, errRemoved), errors.Is(err, live.ErrDropped):
 		e = fault(streamNotActive, err)
 	case errors.Is(err, errTooLong):
 		e = fault(maxConnectionReached, err)
