@@ -33,6 +33,7 @@ type request struct {
 func (a *API) play(serve func(*request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 		x, err := a.resume(w, r)
 		if err == nil {
 			err = serve(x)
