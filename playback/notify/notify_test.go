@@ -98,6 +98,9 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, _, err := b.catalogue.Put(context.Background(), b.catalogue.New("cam")); err != nil {
+		t.Fatal(err)
+	}
 	b.configure(t, "ENABLED", "https://example.org/hook")
 	s, err := b.catalogue.Get("cam")
 	if err != nil {
@@ -112,9 +115,11 @@ func newBench(t *testing.T) *bench {
 // configure writes a notification configuration.
 func (b *bench) configure(t *testing.T, status, uri string) {
 	t.Helper()
-	d := b.catalogue.New("cam")
-	d.Attributes.Notification = fmt.Appendf(nil, `{"Status":%q,"DestinationConfig":{"Uri":%q}}`, status, uri)
-	if _, _, err := b.catalogue.Put(context.Background(), d); err != nil {
+	_, err := b.catalogue.Change(context.Background(), "cam", func(s *catalogue.Stream) error {
+		s.Attributes.Notification = fmt.Appendf(nil, `{"Status":%q,"DestinationConfig":{"Uri":%q}}`, status, uri)
+		return nil
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -163,6 +168,7 @@ func TestNotifications(t *testing.T) {
 		synctest.Wait()
 		b.fragment(t, "first", wanted())
 		b.fragment(t, "untagged")
+		synctest.Wait()
 		b.sink.deny(errors.New("busy"), errors.New("busy"))
 		b.fragment(t, "second", wanted(), mkv.SimpleTag{Name: "door", Value: "open"})
 		time.Sleep(10 * time.Second)
