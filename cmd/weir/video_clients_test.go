@@ -19,7 +19,7 @@ const videoPage = "kinesis-video.md"
 func TestVideoClients(t *testing.T) {
 	t.Parallel()
 	clients := []client{
-		{"JavaScript SDK", []scenario{javaScript("video-control.mjs")}},
+		{"JavaScript SDK", []scenario{javaScript("video-control.mjs"), videoPlayback}},
 		{"AWS CLI", []scenario{videoControlCLI}},
 	}
 	answers := runClients(t, clients)
@@ -27,6 +27,8 @@ func TestVideoClients(t *testing.T) {
 		return
 	}
 	answers.all(t, kinesisvideo.Model())
+	answers.all(t, kvmedia.Model())
+	answers.all(t, kvarchived.Model(), "GetImages")
 	answers.all(t, kvsignaling.Model(), "GetIceServerConfig", "SendAlexaOfferToMaster")
 	answers.all(t, kvwebrtcstorage.Model(), "JoinStorageSession", "JoinStorageSessionAsViewer")
 	answers.document(t, videoPage, "control", clients, kinesisvideo.Model())

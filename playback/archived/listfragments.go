@@ -1,6 +1,7 @@
 package archived
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -81,11 +82,7 @@ func timestamp(ns int64) *awsapi.Timestamp {
 func (a *API) page(id archive.StreamID, in *model.ListFragmentsInput) (page, error) {
 	p := page{Stream: id}
 	if in.NextToken != nil {
-		text, err := a.opts.Sealer.Open(*in.NextToken, pageRecord)
-		if err != nil || json.Unmarshal([]byte(text.Reveal()), &p) != nil || p.Stream != id {
-			return p, invalid("NextToken is not one of a list of this stream.")
-		}
-		return p, nil
+		return a.unseal(id, *in.NextToken)
 	}
 	if in.FragmentSelector == nil {
 		return p, invalid("FragmentSelector is required without NextToken.")
@@ -96,10 +93,26 @@ func (a *API) page(id archive.StreamID, in *model.ListFragmentsInput) (page, err
 	return p, err
 }
 
+// seal makes the token of a page; the model allows no characters but those of
+// base64.
 func (a *API) seal(p page) (string, error) {
 	text, err := json.Marshal(p)
 	if err != nil {
 		return "", fmt.Errorf("write a token: %w", err)
 	}
-	return a.opts.Sealer.Seal(auth.NewSecret(string(text)), pageRecord)
+	sealed, err := a.opts.Sealer.Seal(auth.NewSecret(string(text)), pageRecord)
+	return base64.StdEncoding.EncodeToString([]byte(sealed)), err
+}
+
+// unseal reads the token of a page of a stream.
+func (a *API) unseal(id archive.StreamID, token string) (p page, err error) {
+	sealed, err := base64.StdEncoding.DecodeString(token)
+	var text auth.Secret
+	if err == nil {
+		text, err = a.opts.Sealer.Open(string(sealed), pageRecord)
+	}
+	if err != nil || json.Unmarshal([]byte(text.Reveal()), &p) != nil || p.Stream != id {
+		return p, invalid("NextToken is not one of a list of this stream.")
+	}
+	return p, nil
 }
