@@ -3,6 +3,7 @@ package fragments_test
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"testing"
 
 	"weir/fragments"
@@ -18,6 +19,7 @@ type container struct {
 	envelope fragments.Envelope
 	head     func(tracks []media.Track) ([]byte, error)
 	part     func(dst []byte, p testmedia.Piece) []byte
+	raw      bool // fragments are one run of all tracks
 }
 
 func containers() []container {
@@ -28,12 +30,24 @@ func containers() []container {
 			},
 			func(dst []byte, p testmedia.Piece) []byte {
 				return mp4.AppendPart(dst, 1, p.Track.ID, p.Samples, p.Durations)
-			}},
+			}, false},
 		{"mkv", mkv.Envelope{},
 			func(tracks []media.Track) ([]byte, error) { return mkv.AppendChunkHead(nil, "s", 7, tracks) },
 			func(dst []byte, p testmedia.Piece) []byte {
 				return mkv.AppendPart(dst, p.Track, p.Samples, p.Durations)
-			}},
+			}, false},
+		{"raw mkv", mkv.Envelope{},
+			func(tracks []media.Track) ([]byte, error) {
+				b, err := mkv.AppendTracks(nil, tracks)
+				head := mkv.RawHead{EBML: mkv.AppendEBML(nil), Info: mkv.AppendInfo(nil, 0), Tracks: b}
+				if err != nil {
+					return nil, err
+				}
+				return mkv.AppendRawChunkHead(nil, &head, "s", 7, tracks)
+			},
+			func(dst []byte, p testmedia.Piece) []byte {
+				return mkv.AppendPart(dst, p.Track, p.Samples, p.Durations)
+			}, true},
 	}
 }
 
@@ -66,6 +80,13 @@ func (c container) write(t *testing.T, seal bool) ([]byte, []fragments.Fragment)
 		runs := [][]byte{c.part(nil, pieces[0]), c.part(nil, pieces[1])}
 		f := testmedia.Describe(uint64(i), 1, pieces, runs)
 		f.Init = 7
+		if c.raw {
+			body := slices.Concat(runs[0], runs[1])
+			f.Flags |= fragments.Raw
+			for i := range f.Runs {
+				f.Runs[i].Len, f.Runs[i].CRC = int64(len(body)), fragments.Checksum(body)
+			}
+		}
 		fragments.Place(c.envelope, &f, int64(len(b)))
 		b = fragments.AppendHeader(b, c.envelope, &f)
 		b = append(append(b, runs[0]...), runs[1]...)

@@ -20,6 +20,7 @@ type benchCmd struct {
 type benchVideoCmd struct {
 	outputFlag
 	Streams      int    `default:"40" help:"How many cameras publish at the same time."`
+	PutMedia     int    `name:"putmedia" placeholder:"N" help:"Measure this many PutMedia connections instead of cameras over RTSP."`
 	Seconds      int    `default:"20" help:"How long each measurement lasts."`
 	Year         bool   `default:"true" negatable:"" help:"Also measure questions about a year of recordings, which takes a minute to set up."`
 	PeerMediaMTX string `name:"peer-mediamtx" placeholder:"PATH" help:"A MediaMTX program to measure with the same load in the same run."`
@@ -33,6 +34,7 @@ func (benchVideoCmd) Help() string {
 Examples:
 
   weir bench video --streams 40
+  weir bench video --putmedia 40
   weir bench video --streams 40 --seconds 30 --peer-mediamtx ./mediamtx -o json`
 }
 
@@ -78,6 +80,9 @@ func (c *benchVideoCmd) Run(ctx context.Context, io streams) error {
 	if c.Streams < 1 || c.Streams > 1000 || c.Seconds < 1 || c.Seconds > 3600 {
 		return &usageError{"--streams is 1 to 1000 and --seconds is 1 to 3600"}
 	}
+	if c.PutMedia < 0 || c.PutMedia > 1000 {
+		return &usageError{"--putmedia is 1 to 1000"}
+	}
 	dir, err := os.MkdirTemp(c.Dir, "weir-bench-*")
 	if err != nil {
 		return err
@@ -87,6 +92,9 @@ func (c *benchVideoCmd) Run(ctx context.Context, io streams) error {
 	weir, err := newWeirServer(dir)
 	if err != nil {
 		return err
+	}
+	if c.PutMedia > 0 {
+		return c.runPutMedia(ctx, io, weir)
 	}
 	servers := []*benchServer{weir}
 	if c.PeerMediaMTX != "" {

@@ -64,6 +64,9 @@ const (
 // opusHead is the length of an OpusHead without channel mapping.
 const opusHead = 19
 
+// Holds tells whether MP4 can hold a track.
+func Holds(t media.Track) bool { return checkTrack(t) == nil }
+
 // checkTrack tells why MP4 cannot hold a track.
 func checkTrack(t media.Track) error {
 	f, ok := formOf(t.Codec)

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -71,7 +70,7 @@ func newRig(t *testing.T, change func(*catalogue.Definition), limits bool) *rig 
 		t.Fatal(err)
 	}
 	r.api = putmedia.New(putmedia.Options{
-		Streams: control.NewStreams(r.catalogue, "us-east-1", "000000000000"), Archive: r.Archive, Hub: r.hub, Limits: limits, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Streams: control.NewStreams(r.catalogue, "us-east-1", "000000000000"), Archive: r.Archive, Hub: r.hub, Limits: limits,
 	})
 	r.catalogue.Listen(r.api)
 	r.server = httptest.NewServer(http.HandlerFunc(r.serve))

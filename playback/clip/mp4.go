@@ -84,6 +84,9 @@ func (m *movie) track(t media.Track) (*movieTrack, int) {
 
 // add takes a part into the tables.
 func (m *movie) add(p part, samples []fragments.Sample) error {
+	if !mp4.Holds(p.track) {
+		return nil // it is in the MKV clip
+	}
 	t, description := m.track(p.track)
 	size := int64(0)
 	for i := range samples {
