@@ -296,8 +296,7 @@ func (s *session) finish(e mkv.ClusterEnd) error {
 		return fault(archivalError, err)
 	}
 	timing := mkv.AppendRawTiming(nil, times)
-	stored, err := s.recorder.Write(s.number, f, s.begun, [][]byte{timing, s.tags, cluster})
-	if err != nil {
+	if _, err := s.recorder.Write(s.number, f, s.begun, [][]byte{timing, s.tags, cluster}); err != nil {
 		return fault(archivalError, err)
 	}
 	s.sent++
@@ -306,9 +305,6 @@ func (s *session) finish(e mkv.ClusterEnd) error {
 		if err := s.acks.step(persisted, s.cluster.Timestamp, s.number); err != nil {
 			return err
 		}
-	}
-	if fn := s.api.opts.Persisted; fn != nil {
-		fn(s.stream, stored, s.simple)
 	}
 	raw := mkv.NewRaw(timing, s.tags, cluster)
 	s.tags, s.simple = nil, nil
