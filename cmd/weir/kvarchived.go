@@ -2,7 +2,6 @@ package main
 
 import (
 	"maps"
-	"net/http"
 
 	"weir/fragments/control"
 	"weir/internal/awsapi/kvarchived"
@@ -17,10 +16,7 @@ func (n *node) registerArchived(mux *awsserve.Mux, lists *getmedia.API) error {
 	api := archived.New(archived.Options{
 		Streams: control.NewStreams(n.catalogue, n.settings.Region, n.settings.Account), Archive: n.archive,
 		Sealer: n.keyring, Tokens: n.verifier, Clock: n.clock, Log: n.log,
-		Address: func(r *http.Request) string {
-			address, _ := n.addresses(r)
-			return address
-		},
+		Address: n.apiAddress,
 	})
 	api.Register(n.server)
 	entries := api.Entries()
