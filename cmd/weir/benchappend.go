@@ -149,7 +149,7 @@ func (c *benchStreamsCmd) openLog(ctx context.Context, dir string) (appendFunc, 
 		s, _ := l.Shard(info.UID)
 		list = append(list, s)
 	}
-	data := benchNoise(c.Size)
+	data := c.record()
 	put := func(ctx context.Context, writer int) error {
 		return l.Append(ctx, []shardlog.Append{{Shard: list[writer%len(list)], Data: data}})
 	}
@@ -185,7 +185,7 @@ func (c *benchStreamsCmd) openJetStream(ctx context.Context, dir string, always 
 	if err != nil {
 		return nil, nil, errors.Join(err, done())
 	}
-	data := benchNoise(c.Size)
+	data := c.record()
 	var subjects []string
 	for i := range c.Shards {
 		subjects = append(subjects, fmt.Sprintf("bench.%d", i))

@@ -40,7 +40,7 @@ const benchStream = "bench"
 func newKinesisBench(ctx context.Context, s *benchServer, c *benchStreamsCmd) (*kinesisBench, error) {
 	b := &kinesisBench{cmd: c, server: s, name: benchStream}
 	b.client = kinesis.New(kinesis.Options{
-		BaseEndpoint: aws.String(s.http), Region: "us-east-1", HTTPClient: &http.Client{Transport: &http.Transport{}},
+		BaseEndpoint: aws.String(s.http), Region: "us-east-1", HTTPClient: &http.Client{Transport: plainBody{&http.Transport{}}},
 		Credentials: aws.CredentialsProviderFunc(b.credentials),
 	})
 	if _, err := b.client.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: &b.name, ShardCount: new(int32(c.Shards))}); err != nil {
@@ -198,11 +198,11 @@ func (b *kinesisBench) put(op string, e awsapi.Encoding, records int) ([]byte, e
 	key := func() *string { return new(hex.EncodeToString(benchNoise(8))) }
 	var in awsapi.Value
 	if op == "PutRecord" {
-		in = &model.PutRecordInput{StreamName: &b.name, Data: benchNoise(b.cmd.Size), PartitionKey: key()}
+		in = &model.PutRecordInput{StreamName: &b.name, Data: b.cmd.record(), PartitionKey: key()}
 	} else {
 		list := make([]model.PutRecordsRequestEntry, records)
 		for i := range list {
-			list[i] = model.PutRecordsRequestEntry{Data: benchNoise(b.cmd.Size), PartitionKey: key()}
+			list[i] = model.PutRecordsRequestEntry{Data: b.cmd.record(), PartitionKey: key()}
 		}
 		in = &model.PutRecordsInput{StreamName: &b.name, Records: list}
 	}

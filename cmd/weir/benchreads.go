@@ -195,7 +195,7 @@ func (b *kinesisBench) restart(ctx context.Context, gib int) (*restartReport, er
 		return nil, err
 	}
 	c := kinesis.New(kinesis.Options{
-		BaseEndpoint: aws.String(b.server.http), Region: "us-east-1", HTTPClient: &http.Client{}, Credentials: aws.CredentialsProviderFunc(b.credentials),
+		BaseEndpoint: aws.String(b.server.http), Region: "us-east-1", HTTPClient: &http.Client{Transport: plainBody{&http.Transport{}}}, Credentials: aws.CredentialsProviderFunc(b.credentials),
 	})
 	_, err = c.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: &b.name, PartitionKey: aws.String("k"), Data: []byte("back")})
 	return &restartReport{GiB: gib, Seconds: time.Since(begin).Seconds(), RSS: float64(u.rss) / (1 << 20)}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"time"
@@ -17,6 +18,7 @@ type benchStreamsCmd struct {
 	Size       int    `default:"1024" help:"Bytes of a record."`
 	Writers    int    `default:"16" help:"Connections that put records in batches; four times as many put single ones."`
 	Peer       bool   `default:"true" negatable:"" help:"Also measure the log of an embedded NATS JetStream in the same run."`
+	Random     bool   `help:"Fill the records with random bytes, which do not compress, instead of JSON."`
 	RestartGiB int    `name:"restart-gib" default:"0" placeholder:"N" help:"Also put this much, kill the server, and measure how long it takes to be back."`
 	Dir        string `placeholder:"DIR" help:"Where the data is kept while it lasts; empty means the system's directory for temporary files."`
 }
@@ -63,6 +65,7 @@ type requestReport struct {
 type streamsReport struct {
 	Date     time.Time       `json:"date"`
 	Cores    int             `json:"cores"`
+	Random   bool            `json:"random"`
 	Size     int             `json:"recordBytes"`
 	Shards   int             `json:"shards"`
 	Version  string          `json:"version"`
@@ -90,7 +93,7 @@ func (c *benchStreamsCmd) Run(ctx context.Context, io streams) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	r := &streamsReport{Date: time.Now().UTC(), Cores: runtime.NumCPU(), Size: c.Size, Shards: c.Shards, Version: versionText()}
+	r := &streamsReport{Date: time.Now().UTC(), Cores: runtime.NumCPU(), Random: c.Random, Size: c.Size, Shards: c.Shards, Version: versionText()}
 	if r.Appends, err = c.appends(ctx, dir, io); err != nil {
 		return err
 	}
@@ -101,6 +104,20 @@ func (c *benchStreamsCmd) Run(ctx context.Context, io streams) error {
 		return writeJSON(io.out, r)
 	}
 	return r.print(io)
+}
+
+// record is one record: an event as applications log them, or random bytes.
+func (c *benchStreamsCmd) record() []byte {
+	if c.Random {
+		return benchNoise(c.Size)
+	}
+	b := make([]byte, 0, c.Size+128)
+	for len(b) < c.Size {
+		b = fmt.Appendf(b, `{"time":"2026-11-23T20:%02d:%02d.%03dZ","user":"u-%06d","action":"%s","amount":%d.%02d,"session":"%016x"}`+"\n",
+			rand.N(60), rand.N(60), rand.N(1000), rand.N(1_000_000), [...]string{"view", "add to cart", "buy", "search"}[rand.N(4)],
+			rand.N(1000), rand.N(100), rand.Uint64())
+	}
+	return b[:c.Size]
 }
 
 // server measures a server of our own over HTTP.
@@ -135,7 +152,11 @@ func (c *benchStreamsCmd) server(ctx context.Context, dir string, io streams, r 
 
 // print writes tables: what was measured, beside the bars of the design.
 func (r *streamsReport) print(io streams) error {
-	fmt.Fprintf(io.out, "records of %d bytes, %d shards; %d cores; %s\n\n", r.Size, r.Shards, r.Cores, r.Date.Format("2006-01-02 15:04"))
+	content := "JSON"
+	if r.Random {
+		content = "random bytes"
+	}
+	fmt.Fprintf(io.out, "records of %d bytes of %s, %d shards; %d cores; %s\n\n", r.Size, content, r.Shards, r.Cores, r.Date.Format("2006-01-02 15:04"))
 	rows := [][]string{{"APPEND, EACH AWAITED", "WRITERS", "RECORDS/S", "ms p50 / p99", "PER CPU SECOND"}}
 	for _, a := range r.Appends {
 		rows = append(rows, []string{

@@ -2,9 +2,7 @@ package main_test
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,10 +13,7 @@ import (
 
 // cliScenario walks through the operations that the AWS CLI of any age knows.
 func cliScenario(t *testing.T, w *testkit.Weir) {
-	c := &cliRun{t: t, env: []string{
-		"AWS_ENDPOINT_URL=" + w.HTTP, "AWS_ACCESS_KEY_ID=" + w.AccessKey, "AWS_SECRET_ACCESS_KEY=" + w.SecretKey,
-		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_PAGER=", "HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"),
-	}, endpoint: w.HTTP}
+	c := newCLI(t, w, "kinesis")
 	file := filepath.Join(t.TempDir(), "data")
 	if err := os.WriteFile(file, []byte("from the command line"), 0o600); err != nil {
 		t.Fatal(err)
@@ -64,53 +59,6 @@ func cliScenario(t *testing.T, w *testkit.Weir) {
 	c.fails("ResourceNotFoundException", "describe-stream --stream-name nosuch")
 	c.run("delete-stream --stream-name " + name)
 	c.run("wait stream-not-exists --stream-name " + name)
-}
-
-// cliRun runs the CLI.
-type cliRun struct {
-	t        *testing.T
-	env      []string
-	endpoint string
-}
-
-func (c *cliRun) try(line string) (string, error) {
-	args := append([]string{"--endpoint-url", c.endpoint, "--output", "json", "kinesis"}, strings.Fields(line)...)
-	cmd := exec.Command("aws", args...)
-	cmd.Env = c.env
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-func (c *cliRun) run(line string) string {
-	c.t.Helper()
-	out, err := c.try(line)
-	if err != nil {
-		c.t.Fatalf("aws kinesis %s: %v\n%s", line, err, out)
-	}
-	return out
-}
-
-func (c *cliRun) has(want, line string) {
-	c.t.Helper()
-	if out := c.run(line); !strings.Contains(out, want) {
-		c.t.Errorf("aws kinesis %s: %s is not in\n%s", line, want, out)
-	}
-}
-
-func (c *cliRun) fails(want, line string) {
-	c.t.Helper()
-	if out, err := c.try(line); err == nil || !strings.Contains(out, want) {
-		c.t.Errorf("aws kinesis %s: %v, %s is not in\n%s", line, err, want, out)
-	}
-}
-
-func (c *cliRun) json(line string) map[string]any {
-	c.t.Helper()
-	var v map[string]any
-	if out := c.run(line); json.Unmarshal([]byte(out), &v) != nil {
-		c.t.Fatalf("aws kinesis %s: no JSON:\n%s", line, out)
-	}
-	return v
 }
 
 // settle waits until a stream is active.

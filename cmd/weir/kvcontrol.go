@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"net/http"
 
 	"weir/fragments/control"
@@ -13,10 +14,7 @@ func (n *node) registerControl(mux *awsserve.Mux) error {
 	api, err := control.New(control.Options{
 		Streams: control.NewStreams(n.catalogue, n.settings.Region, n.settings.Account), Meta: n.meta, Clock: n.clock, Log: n.log,
 		AWSLimits: n.settings.AWSLimits,
-		Address: func(r *http.Request) string {
-			address, _ := n.addresses(r)
-			return address
-		},
+		Address:   n.apiAddress,
 	})
 	if err != nil {
 		return err
@@ -33,4 +31,24 @@ func (n *node) registerControl(mux *awsserve.Mux) error {
 	})
 	n.onClose("control plane", func() error { <-done; return nil })
 	return nil
+}
+
+// apiAddress is where the client of a request of an AWS API reaches this
+// server. The producer library of Kinesis Video leaves the port out of Host: a
+// Host that is the very address at which the connection arrived gets the port
+// that it arrived at.
+func (n *node) apiAddress(r *http.Request) string {
+	address, _ := n.addresses(r)
+	if n.settings.PublicURL != "" {
+		return address
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return address
+	}
+	host, port, err := net.SplitHostPort(local.String())
+	if err != nil || r.Host != host {
+		return address
+	}
+	return address + ":" + port
 }

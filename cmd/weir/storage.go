@@ -152,6 +152,9 @@ func (n *storage) storeReady(ctx context.Context) error {
 	if _, err := n.archive.Backlog(); err != nil {
 		return err
 	}
+	if err := n.streams.LogStats().StoreErr; err != nil {
+		return err
+	}
 	return n.probe(ctx)
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"syscall"
 	"time"
 
@@ -53,11 +55,27 @@ func (s *streamCmd) kinesis() (*kinesis.Client, error) {
 		return nil, err
 	}
 	return kinesis.New(kinesis.Options{
-		BaseEndpoint: aws.String(c.endpoint.String()), Region: "us-east-1", HTTPClient: c.http, RetryMaxAttempts: 3,
+		BaseEndpoint: aws.String(c.endpoint.String()), Region: "us-east-1", RetryMaxAttempts: 3,
+		HTTPClient: &http.Client{Transport: plainBody{c.http.Transport}},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: c.keys.AccessKey, SecretAccessKey: c.keys.Secret.Reveal()}, nil
 		}),
 	}), nil
+}
+
+// plainBody hides from net/http that the SDK's request bodies can write
+// themselves. The SDK closes a body when the answer comes; when that is before
+// net/http has looked for an end of the body, WriteTo of the SDK takes the end
+// for a failure, and the connection is closed under the answer.
+type plainBody struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (p plainBody) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		r = r.Clone(r.Context())
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return p.RoundTripper.RoundTrip(r)
 }
 
 // explain makes an error of the SDK one for people.

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -22,6 +23,7 @@ type streamMetrics struct {
 	recordsIn, bytesIn, recordsOut, bytesOut *prometheus.Desc
 	writeThrottles, readThrottles            *prometheus.Desc
 	shardHeat, shardAge, lagMillis, lagCount *prometheus.Desc
+	logTail, logRuns, logWaiting             *prometheus.Desc
 	shardCounters                            map[string]*prometheus.Desc // by the name that EnableEnhancedMonitoring takes
 }
 
@@ -46,6 +48,9 @@ func newStreamMetrics(s *datastreams.Streams) *streamMetrics {
 		shardAge:       shard("iterator_age_seconds", "How far the last GetRecords was behind."),
 		lagMillis:      desc("consumer_lag_seconds", "How far a registered consumer is behind.", "stream", "shard", "consumer"),
 		lagCount:       desc("consumer_lag_records", "Records that a registered consumer has not been sent.", "stream", "shard", "consumer"),
+		logTail:        prometheus.NewDesc("weir_log_tail_bytes", "Bytes of records in memory.", nil, nil),
+		logRuns:        prometheus.NewDesc("weir_log_run_bytes", "Bytes of records in runs on the local disk.", nil, nil),
+		logWaiting:     prometheus.NewDesc("weir_log_oldest_waiting_seconds", "Age of the oldest record that is not in the store, once it left memory.", nil, nil),
 		shardCounters: map[string]*prometheus.Desc{
 			"IncomingBytes":                      shard("incoming_bytes_total", "Bytes put, with enhanced monitoring."),
 			"IncomingRecords":                    shard("incoming_records_total", "Records put, with enhanced monitoring."),
@@ -61,7 +66,7 @@ func newStreamMetrics(s *datastreams.Streams) *streamMetrics {
 func (m *streamMetrics) all() []*prometheus.Desc {
 	list := []*prometheus.Desc{
 		m.count, m.shards, m.heat, m.age, m.recordsIn, m.bytesIn, m.recordsOut, m.bytesOut, m.writeThrottles, m.readThrottles,
-		m.shardHeat, m.shardAge, m.lagMillis, m.lagCount,
+		m.shardHeat, m.shardAge, m.lagMillis, m.lagCount, m.logTail, m.logRuns, m.logWaiting,
 	}
 	for _, d := range m.shardCounters {
 		list = append(list, d)
@@ -79,12 +84,25 @@ func (m *streamMetrics) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range []datastreams.Status{datastreams.Creating, datastreams.Active, datastreams.Updating, datastreams.Deleting} {
 		ch <- prometheus.MustNewConstMetric(m.count, prometheus.GaugeValue, float64(st.Streams[s]), string(s))
 	}
+	m.collectLog(ch)
 	m.collectStreams(ch, st.Shards)
 	m.collectShards(ch, st.Shards)
 	for _, l := range st.Lags {
 		ch <- prometheus.MustNewConstMetric(m.lagMillis, prometheus.GaugeValue, float64(l.Millis)/1000, l.Stream, l.ShardID, l.Consumer)
 		ch <- prometheus.MustNewConstMetric(m.lagCount, prometheus.GaugeValue, float64(l.Records), l.Stream, l.ShardID, l.Consumer)
 	}
+}
+
+// collectLog tells what the log below the streams holds.
+func (m *streamMetrics) collectLog(ch chan<- prometheus.Metric) {
+	st := m.streams.LogStats()
+	age := 0.0
+	if st.OldestWaiting > 0 {
+		age = max(time.Since(time.UnixMilli(st.OldestWaiting)).Seconds(), 0)
+	}
+	ch <- prometheus.MustNewConstMetric(m.logTail, prometheus.GaugeValue, float64(st.TailBytes))
+	ch <- prometheus.MustNewConstMetric(m.logRuns, prometheus.GaugeValue, float64(st.RunBytes))
+	ch <- prometheus.MustNewConstMetric(m.logWaiting, prometheus.GaugeValue, age)
 }
 
 // streamTotal is the sum of a stream's shards.

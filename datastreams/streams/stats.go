@@ -1,6 +1,8 @@
 package streams
 
 import (
+	"weir/datastreams/shardlog"
+
 	"context"
 	"time"
 )
@@ -107,3 +109,6 @@ func (s *Streams) lagOf(ctx context.Context, v *view, sh *shard, consumer string
 	l.Millis = s.behind(ctx, sh, max(first, offset(next)))
 	return l
 }
+
+// LogStats tells what the log below holds.
+func (s *Streams) LogStats() shardlog.LogStats { return s.log.Stats() }

@@ -14,6 +14,7 @@
 package catalogue
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base32"
@@ -261,11 +262,14 @@ func (c *Catalogue) replace(ctx context.Context, s, old *Stream) error {
 	if err := c.save(s, false); err != nil {
 		return err
 	}
-	if same {
-		c.describeLater(s.ID)
-		return nil
+	if !same {
+		return c.apply(ctx, s)
 	}
-	return c.apply(ctx, s)
+	c.describeLater(s.ID)
+	if !bytes.Equal(s.Attributes.Notification, old.Attributes.Notification) {
+		c.tell(s)
+	}
+	return nil
 }
 
 // apply puts a definition into effect.
@@ -274,10 +278,15 @@ func (c *Catalogue) apply(ctx context.Context, s *Stream) error {
 		return err
 	}
 	c.redescribe(ctx, s)
+	c.tell(s)
+	return nil
+}
+
+// tell tells the listeners of a new or changed stream.
+func (c *Catalogue) tell(s *Stream) {
 	for _, l := range c.listeners {
 		l.StreamChanged(*s)
 	}
-	return nil
 }
 
 // now is the time as the metadata holds it: the ARN of a stream has the

@@ -195,3 +195,56 @@ func TestCrashWhileDeleting(t *testing.T) {
 		t.Errorf("%s is left in the store (%v)", info.Key, err)
 	}
 }
+
+// TestChange changes a stream as it is at that moment: what the definition has
+// is put into effect and is another version, attributes are not told to
+// listeners; both survive a restart and, from the store, the metadata.
+func TestChange(t *testing.T) {
+	ctx := context.Background()
+	disk, m := vfs.NewMem(), archivetest.NewMemMeta(never)
+	r := newRig(t, disk, m)
+	made, err := r.Create(ctx, r.New("cam"), catalogue.Attributes{State: catalogue.Creating, Tags: map[string]string{"a": "1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Create(ctx, r.New("cam"), catalogue.Attributes{}); !errors.Is(err, catalogue.ErrExists) {
+		t.Errorf("created twice: %v", err)
+	}
+	var j journal
+	r.Listen(&j)
+	if _, err := r.Change(ctx, "cam", func(s *catalogue.Stream) error { s.Attributes.MediaType = "video/h264"; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	changed, err := r.Change(ctx, "cam", func(s *catalogue.Stream) error { s.Retention.Hours = 7; return nil })
+	if err != nil || changed.Attributes.Changes != 1 {
+		t.Errorf("a change of the definition: %+v, %v", changed, err)
+	}
+	refusal := errors.New("no")
+	if _, err := r.Change(ctx, "cam", func(s *catalogue.Stream) error { s.Record = false; return refusal }); !errors.Is(err, refusal) {
+		t.Errorf("a refused change: %v", err)
+	}
+	if want := "changed cam\nchanged cam\n"; j.String() != want {
+		t.Errorf("listeners were told:\n%swant:\n%s", j.String(), want)
+	}
+	stream, err := r.Stream(made.ID)
+	if err != nil || stream.Policy().KeepFor.Hours() != 7 {
+		t.Errorf("the policy is %+v, %v", stream.Policy(), err)
+	}
+	r.Close()
+
+	r = newRig(t, disk, m)
+	got, err := r.Get("cam")
+	if err != nil || got.Attributes.Status() != catalogue.Creating || got.Attributes.MediaType != "video/h264" || got.Attributes.Tags["a"] != "1" || !got.Record {
+		t.Errorf("after a restart: %+v, %v", got, err)
+	}
+	r.Close()
+
+	r = newRig(t, disk, archivetest.NewMemMeta(never))
+	if _, err := r.Restore(ctx); err != nil {
+		t.Fatal(err)
+	}
+	got, err = r.Get("cam")
+	if err != nil || got.Attributes.Status() != catalogue.Active || got.Attributes.Tags["a"] != "1" || !got.Created.Equal(made.Created) {
+		t.Errorf("restored: %+v, %v", got, err)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"weir/internal/awsserve"
 	"weir/internal/clock"
 	"weir/internal/meta"
+	"weir/internal/objects"
 	"weir/internal/server"
 	"weir/internal/vfs"
 )
@@ -30,6 +31,7 @@ type rig struct {
 	meta meta.Store
 	*archivetest.Rig
 	clock     *clock.Manual // outlives restarts
+	store     *awayStore
 	catalogue *catalogue.Catalogue
 	api       *API
 	limits    bool
@@ -50,8 +52,12 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) open() {
 	r.t.Helper()
-	var err error
-	if r.Rig, err = archivetest.Open(r.disk, r.meta, nil); err != nil {
+	dir, err := objects.NewDir(r.disk, "/data/store")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.store = &awayStore{Store: dir}
+	if r.Rig, err = archivetest.Open(r.disk, r.meta, r.store); err != nil {
 		r.t.Fatal(err)
 	}
 	keyring, err := auth.OpenKeyring(r.disk, "/data")

@@ -38,6 +38,9 @@ type Claims struct {
 	Epoch uint64 `json:"p,omitempty"`
 	// StreamEpoch is that of the stream, where streams have one.
 	StreamEpoch uint64 `json:"q,omitempty"`
+	// Session is what the maker of a token of a playback session says of it. Such
+	// a token opens nothing but what Verifier.Session is asked for.
+	Session string `json:"d,omitempty"`
 }
 
 // Issue seals claims into a token. By may not hand out more than it has.
@@ -93,18 +96,39 @@ func (i Identity) mayIssue(c Claims) bool {
 
 // token verifies a sealed token.
 func (v *Verifier) token(text string) (Identity, error) {
-	c, err := v.openToken(text)
+	c, err := v.validToken(text)
 	if err != nil {
 		return Identity{}, err
+	}
+	if c.Session != "" {
+		return Identity{}, errWrong()
+	}
+	return Identity{kind: KindToken, name: c.Issuer, action: c.Action, stream: c.Stream, claims: c}, nil
+}
+
+// Session verifies the token of a playback session and returns what it says.
+func (v *Verifier) Session(text string) (Claims, error) {
+	c, err := v.validToken(text)
+	if err == nil && c.Session == "" {
+		err = errWrong()
+	}
+	return c, err
+}
+
+// validToken opens a token that nothing has ended yet.
+func (v *Verifier) validToken(text string) (Claims, error) {
+	c, err := v.openToken(text)
+	if err != nil {
+		return c, err
 	}
 	switch {
 	case !v.clock.Now().Before(c.Expires),
 		c.Epoch != v.keyring.epoch(),
 		c.StreamEpoch != v.streamEpoch(c.Stream),
 		c.Bound && !v.hasKey(c.Issuer):
-		return Identity{}, errExpired()
+		return Claims{}, errExpired()
 	}
-	return Identity{kind: KindToken, name: c.Issuer, action: c.Action, stream: c.Stream, claims: c}, nil
+	return c, nil
 }
 
 func (v *Verifier) hasKey(accessKey string) bool {

@@ -28,4 +28,5 @@ for _ in $(seq 100); do
 	sleep 0.1
 done
 "$dir/venv/bin/python" cmd/weir/testdata/interop/kinesis.py "http://$address"
+"$dir/venv/bin/python" cmd/weir/testdata/interop/video_control.py "http://$address"
 java -cp "$dir/java/classes:$(cat "$dir/classpath")" Streams "http://$address"

@@ -92,6 +92,14 @@ func (s *S3Server) Start(t testing.TB) {
 		if answer.StatusCode != http.StatusOK {
 			return fmt.Errorf("health check says %s", answer.Status)
 		}
+		// MinIO calls itself ready before it can check credentials.
+		if answer, err = client.Get(s.Endpoint + "/"); err != nil {
+			return err
+		}
+		answer.Body.Close()
+		if answer.StatusCode == http.StatusServiceUnavailable {
+			return fmt.Errorf("a request is answered %s", answer.Status)
+		}
 		return nil
 	})
 }

@@ -120,6 +120,7 @@ func (p *Player) serveManifest(w http.ResponseWriter, r *http.Request, s *archiv
 	m := &manifest{
 		now: now, prefix: playback.TokenPrefix(q.Get(playback.TokenParam)),
 		static: !win.End.IsZero() && !win.End.After(now),
+		zero:   time.Unix(0, 0), init: initURI, media: mediaURI,
 	}
 	fs, err := list(r.Context(), s, win, now)
 	if err != nil {
@@ -128,8 +129,11 @@ func (p *Player) serveManifest(w http.ResponseWriter, r *http.Request, s *archiv
 	if len(fs) == 0 {
 		return fmt.Errorf("%w: nothing was recorded in this range", playback.ErrNotFound)
 	}
-	if m.periods, err = p.divide(s, fs, m.static); err != nil {
+	if m.periods, err = divide(s, fs); err != nil {
 		return err
+	}
+	if !m.static {
+		p.anchor(s.ID(), m.periods)
 	}
 	body, err := m.append(nil)
 	if err != nil {

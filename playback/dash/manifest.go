@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/fragments"
 	"weir/internal/media"
 	"weir/playback"
 )
@@ -15,27 +16,42 @@ import (
 // hand and not by reflection.
 type manifest struct {
 	now     time.Time
+	zero    time.Time // when presentation time 0 was, of a dynamic manifest
 	prefix  string
 	static  bool
 	periods []period
+	init    func(version uint32, track media.TrackID) string
+	media   func(track media.TrackID) string
+	mark    func(f *fragments.Fragment) string // attributes of each segment; nil for none
 }
+
+// initURI and mediaURI are the addresses that Player serves.
+func initURI(version uint32, track media.TrackID) string {
+	return fmt.Sprintf("init/%d/%d.mp4", version, track)
+}
+
+func mediaURI(track media.TrackID) string { return fmt.Sprintf("seg/%d/$Time$.m4s", track) }
 
 func (m *manifest) append(b []byte) ([]byte, error) {
 	if !m.playable() {
 		return nil, fmt.Errorf("%w: DASH carries none of the stream's tracks", playback.ErrUnsupported)
 	}
 	b = append(b, xml.Header...)
-	b = append(b, `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011"`...)
+	b = append(b, `<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"`...)
+	if m.mark != nil {
+		b = append(b, ` xmlns:kvs="urn:kinesisvideo"`...)
+	}
+	b = append(b, ` profiles="urn:mpeg:dash:profile:isoff-live:2011"`...)
 	longest := m.longest()
 	if m.static {
 		last := &m.periods[len(m.periods)-1]
 		b = fmt.Appendf(b, ` type="static" mediaPresentationDuration="%s"`, duration(last.end()))
 	} else {
-		first := &m.periods[0].fragments[0]
-		depth := m.now.Sub(time.Unix(0, first.Start))
-		b = fmt.Appendf(b, ` type="dynamic" availabilityStartTime="1970-01-01T00:00:00Z" publishTime="%s"`+
+		first := &m.periods[0]
+		depth := m.now.Sub(m.zero) - first.start - time.Duration(first.fragments[0].Start-first.offset)
+		b = fmt.Appendf(b, ` type="dynamic" availabilityStartTime="%s" publishTime="%s"`+
 			` minimumUpdatePeriod="%s" timeShiftBufferDepth="%s" suggestedPresentationDelay="%s"`,
-			m.now.UTC().Format("2006-01-02T15:04:05.000Z"), duration(max(longest/2, time.Second)),
+			m.zero.UTC().Format("2006-01-02T15:04:05.999Z"), m.now.UTC().Format("2006-01-02T15:04:05.000Z"), duration(max(longest/2, time.Second)),
 			duration(max(depth, longest)), duration(delaySegments*longest))
 	}
 	b = fmt.Appendf(b, " minBufferTime=\"%s\" maxSegmentDuration=\"%s\">\n", duration(longest), duration(longest))
@@ -98,9 +114,9 @@ func (m *manifest) appendTrack(b []byte, p *period, t media.Track) []byte {
 	kind := string(t.Kind())
 	b = fmt.Appendf(b, "<AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" segmentAlignment=\"true\" startWithSAP=\"1\">\n",
 		t.ID, kind, kind)
-	b = fmt.Appendf(b, "<SegmentTemplate timescale=\"%d\" presentationTimeOffset=\"%d\" initialization=\"init/%d/%d.mp4\" media=\"seg/%d/$Time$.m4s\">\n<SegmentTimeline>\n",
-		t.Timescale, media.ToTicks(p.offset, t.Timescale), p.init, t.ID, t.ID)
-	b, bits, length := appendTimeline(b, p, t.ID)
+	b = fmt.Appendf(b, "<SegmentTemplate timescale=\"%d\" presentationTimeOffset=\"%d\" initialization=\"%s\" media=\"%s\">\n<SegmentTimeline>\n",
+		t.Timescale, media.ToTicks(p.offset, t.Timescale), escape(m.init(p.init, t.ID)), escape(m.media(t.ID)))
+	b, bits, length := m.appendTimeline(b, p, t.ID)
 	b = append(b, "</SegmentTimeline>\n</SegmentTemplate>\n"...)
 	rate := int64(float64(bits) / max(length.Duration(t.Timescale).Seconds(), 0.001))
 	b = fmt.Appendf(b, "<Representation id=\"%d\" codecs=\"%s\" bandwidth=\"%d\"", t.ID, escape(media.CodecString(t)), max(rate, 1))
@@ -115,9 +131,9 @@ func (m *manifest) appendTrack(b []byte, p *period, t media.Track) []byte {
 
 // appendTimeline renders the segments of a track; equal neighbours share one
 // element.
-func appendTimeline(b []byte, p *period, id media.TrackID) (out []byte, bits int64, length media.Ticks) {
+func (m *manifest) appendTimeline(b []byte, p *period, id media.TrackID) (out []byte, bits int64, length media.Ticks) {
 	var start, dur, next media.Ticks
-	repeat := -1
+	repeat, mark := -1, ""
 	flush := func() {
 		if repeat < 0 {
 			return
@@ -130,7 +146,8 @@ func appendTimeline(b []byte, p *period, id media.TrackID) (out []byte, bits int
 			b = append(b, `" r="`...)
 			b = strconv.AppendInt(b, int64(repeat), 10)
 		}
-		b = append(b, "\"/>\n"...)
+		b = append(b, '"')
+		b = append(append(b, mark...), "/>\n"...)
 	}
 	for i := range p.fragments {
 		r, ok := p.fragments[i].Run(id)
@@ -138,11 +155,14 @@ func appendTimeline(b []byte, p *period, id media.TrackID) (out []byte, bits int
 			continue
 		}
 		bits, length = bits+8*r.Len, length+r.Duration
-		if repeat >= 0 && r.Start() == next && r.Duration == dur {
+		if repeat >= 0 && r.Start() == next && r.Duration == dur && m.mark == nil {
 			repeat++
 		} else {
 			flush()
 			start, dur, repeat = r.Start(), r.Duration, 0
+			if m.mark != nil {
+				mark = m.mark(&p.fragments[i])
+			}
 		}
 		next = r.End()
 	}

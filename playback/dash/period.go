@@ -35,7 +35,7 @@ const maxPeriodStarts = 64
 // dash.js 5 does not get over a jump inside a segment timeline. In a static
 // manifest nothing is shown for a gap, as in HLS: the next period follows at
 // once.
-func (p *Player) divide(s *archive.Stream, fs []fragments.Fragment, static bool) ([]period, error) {
+func divide(s *archive.Stream, fs []fragments.Fragment) ([]period, error) {
 	var out []period
 	for i := range fs {
 		f := &fs[i]
@@ -52,9 +52,6 @@ func (p *Player) divide(s *archive.Stream, fs []fragments.Fragment, static bool)
 		}
 		last := &out[len(out)-1]
 		last.fragments = append(last.fragments, *f)
-	}
-	if !static {
-		p.anchor(s.ID(), out)
 	}
 	return out, nil
 }

@@ -15,6 +15,7 @@ func TestBrowser(t *testing.T) {
 		testConsole(t, r)
 	})
 	t.Run("players", func(t *testing.T) { testPlayers(t, r) })
+	t.Run("sessions", func(t *testing.T) { testSessions(t, r) })
 }
 
 // walk is what console.mjs tells of its journey.

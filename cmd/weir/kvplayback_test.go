@@ -1,0 +1,39 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"weir/internal/testkit"
+)
+
+// videoPlayback puts the real body of a producer into a stream and lets the
+// JavaScript SDK take out of it what can be had.
+func videoPlayback(t *testing.T, w *testkit.Weir) {
+	t.Helper()
+	putFilm(t, w, "sdk-played")
+	javaScript("video-playback.mjs")(t, w)
+}
+
+// putFilm puts what a producer of Kinesis Video sent: four fragments.
+func putFilm(t *testing.T, w *testkit.Weir, stream string) {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join("..", "..", "ingest", "putmedia", "testdata", "putmedia.mkv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	createVideo(t, w, stream)
+	p, err := openProducer(w, stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.body.Write(body); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range p.finish() {
+		if a.EventType == "ERROR" {
+			t.Fatalf("%+v", a)
+		}
+	}
+}

@@ -1,0 +1,39 @@
+package main_test
+
+import (
+	"testing"
+
+	"weir/internal/awsapi/kinesisvideo"
+	"weir/internal/awsapi/kvarchived"
+	"weir/internal/awsapi/kvmedia"
+	"weir/internal/awsapi/kvsignaling"
+	"weir/internal/awsapi/kvwebrtcstorage"
+)
+
+// videoPage is the reference of the API of video streams.
+const videoPage = "kinesis-video.md"
+
+// TestVideoClients lets AWS's own clients work with the five services of
+// Kinesis Video, and holds docs/reference/kinesis-video.md against what they
+// did.
+func TestVideoClients(t *testing.T) {
+	t.Parallel()
+	clients := []client{
+		{"JavaScript SDK", []scenario{javaScript("video-control.mjs"), videoPlayback}},
+		{"AWS CLI", []scenario{videoControlCLI}},
+	}
+	answers := runClients(t, clients)
+	if t.Failed() {
+		return
+	}
+	answers.all(t, kinesisvideo.Model())
+	answers.all(t, kvmedia.Model())
+	answers.all(t, kvarchived.Model(), "GetImages")
+	answers.all(t, kvsignaling.Model(), "GetIceServerConfig", "SendAlexaOfferToMaster")
+	answers.all(t, kvwebrtcstorage.Model(), "JoinStorageSession", "JoinStorageSessionAsViewer")
+	answers.document(t, videoPage, "control", clients, kinesisvideo.Model())
+	answers.document(t, videoPage, "media", clients, kvmedia.Model())
+	answers.document(t, videoPage, "archived", clients, kvarchived.Model())
+	answers.document(t, videoPage, "signaling", clients, kvsignaling.Model())
+	answers.document(t, videoPage, "webrtcstorage", clients, kvwebrtcstorage.Model())
+}
