@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -241,4 +243,45 @@ func TestPutMediaAsTheSinkSends(t *testing.T) {
 			t.Errorf("fragment %s is not what was sent", number)
 		}
 	}
+}
+
+// TestPutMediaOverHTTP2 puts over h2c, and stops the server under a producer,
+// which is no reason to wait.
+func TestPutMediaOverHTTP2(t *testing.T) {
+	w := testkit.StartWeir(t, binary, nil, "--drain-timeout", "20s")
+	createVideo(t, w, "cam")
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	in, out := io.Pipe()
+	q, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.HTTP+"/putMedia", in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.SetBasicAuth(w.AccessKey, w.SecretKey)
+	q.Header.Set("X-Amzn-Stream-Name", "cam")
+	q.Header.Set("X-Amzn-Fragment-Timecode-Type", "ABSOLUTE")
+	answer, err := transport.RoundTrip(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.ProtoMajor != 2 || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s", answer.Proto, answer.Status)
+	}
+	first, _ := syntheticCluster(time.Now())
+	second, _ := syntheticCluster(time.Now().Add(time.Second))
+	if _, err := out.Write(slices.Concat(syntheticHead(t), first, second)); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(answer.Body)
+	for range 3 {
+		if !lines.Scan() {
+			t.Fatalf("the answer ends: %v", lines.Err())
+		}
+	}
+	if !bytes.Contains(lines.Bytes(), []byte(`"PERSISTED"`)) {
+		t.Errorf("the third ack is %s", lines.Bytes())
+	}
+	w.Stop(t)
 }
