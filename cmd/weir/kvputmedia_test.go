@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -135,6 +136,8 @@ func TestPutMediaKill(t *testing.T) {
 		}
 		t.Logf("%s: %d received, %d persisted, %d stored", name, l.received, len(l.persisted), len(got))
 	}
+	w.Stop(t)
+	checkSound(t, w)
 }
 
 // createVideo makes a stream with retention.
@@ -225,7 +228,15 @@ func TestPutMediaAsTheSinkSends(t *testing.T) {
 		}
 		b = b[n:]
 	}
-	persisted := 0
+	for a := range p.acks {
+		if a.EventType == "BUFFERING" && a.FragmentTimecode > 1795448976000 {
+			break // the fourth: three are there
+		}
+	}
+	if list := livePlaylist(t, w, "demo"); strings.Count(list, "#EXTINF") < 3 {
+		t.Errorf("the live playlist while the producer is there:\n%s", list)
+	}
+	persisted := 3
 	for _, a := range p.finish() {
 		if a.EventType == "PERSISTED" {
 			persisted++
@@ -243,6 +254,18 @@ func TestPutMediaAsTheSinkSends(t *testing.T) {
 			t.Errorf("fragment %s is not what was sent", number)
 		}
 	}
+}
+
+// livePlaylist is the live HLS playlist of the first track.
+func livePlaylist(t *testing.T, w *testkit.Weir, name string) string {
+	t.Helper()
+	base := "/v1/video/" + name + "/hls/"
+	for line := range strings.Lines(string(w.Get(t, base+"index.m3u8", nil))) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			return string(w.Get(t, base+line, nil))
+		}
+	}
+	return ""
 }
 
 // TestPutMediaOverHTTP2 puts over h2c, and stops the server under a producer,
