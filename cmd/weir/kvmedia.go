@@ -17,7 +17,7 @@ func (n *node) registerMedia(mux *awsserve.Mux) error {
 	in := putmedia.New(putmedia.Options{
 		Streams: streams, Archive: n.archive, Hub: n.hub, Clock: n.clock, Log: n.log, Limits: n.settings.AWSLimits,
 	})
-	out := getmedia.New(getmedia.Options{Streams: streams, Archive: n.archive, Clock: n.clock, Log: n.log})
+	out := getmedia.New(getmedia.Options{Streams: streams, Archive: n.archive, Clock: n.clock, Log: n.log, Limits: n.settings.AWSLimits})
 	n.catalogue.Listen(in)
 	n.catalogue.Listen(out)
 	entries := in.Entries()

@@ -35,7 +35,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"weir/fragments"
 	"weir/fragments/archive"
 	"weir/fragments/catalogue"
 	"weir/fragments/control"
@@ -56,9 +55,6 @@ type Options struct {
 	Log     *slog.Logger // nil means none
 	// Limits switches on what AWS imposes for its own capacity.
 	Limits bool
-	// Persisted is told of every persisted fragment with the tags that its
-	// producer gave it; nil if nobody wants to know. It must not wait.
-	Persisted func(s control.Stream, f *fragments.Fragment, tags []mkv.SimpleTag)
 }
 
 // API answers PutMedia. It implements catalogue.Listener, so that the
@@ -99,8 +95,7 @@ func (a *API) putMedia(c *awsserve.Call, value awsapi.Value, w http.ResponseWrit
 	if err != nil {
 		return err
 	}
-	switch stream.Status() {
-	case catalogue.Deleting:
+	if stream.Status() == catalogue.Deleting {
 		return &model.ResourceNotFoundException{Message: new("The requested stream is not found or not active: " + stream.Name)}
 	}
 	if a.buffered.Load() > maxBuffered {

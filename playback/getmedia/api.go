@@ -40,7 +40,15 @@ type Options struct {
 	Archive *archive.Archive
 	Clock   clock.Clock
 	Log     *slog.Logger
+	// Limits switches on what AWS imposes for its own capacity.
+	Limits bool
 }
+
+// Readers of one stream at a time, with the limits of AWS.
+const (
+	maxReaders     = 3 // of GetMedia
+	maxListReaders = 5 // of GetMediaForFragmentList
+)
 
 // API answers the operations. It listens to the catalogue, to end the readers
 // of streams that are removed.
@@ -92,17 +100,40 @@ func (a *API) open(c *awsserve.Call, name, arn *string) (*archive.Stream, error)
 
 // reader writes documents to one client.
 type reader struct {
-	api *API
-	s   *archive.Stream
-	w   http.ResponseWriter
-	buf []byte
+	api  *API
+	s    *archive.Stream
+	w    http.ResponseWriter
+	list bool // reads a list of fragments
+	buf  []byte
+}
+
+// full tells whether as many readers of the sort of r are there as there may
+// be; mu is held.
+func (a *API) full(r *reader) error {
+	most, code, n := maxReaders, "ConnectionLimitExceededException", 0
+	if r.list {
+		most, code = maxListReaders, "ClientLimitExceededException"
+	}
+	for other := range a.mu.readers[r.s.ID()] {
+		if other.list == r.list {
+			n++
+		}
+	}
+	if !a.opts.Limits || n < most {
+		return nil
+	}
+	return &awsapi.Error{Code: code, Status: http.StatusBadRequest,
+		Message: fmt.Sprintf("The stream has %d readers already, the most that --aws-limits allows.", most)}
 }
 
 // enter notes a reader until leave is called, or its stream is removed.
-func (a *API) enter(ctx context.Context, r *reader) (_ context.Context, leave func()) {
-	ctx, cancel := context.WithCancel(ctx)
+func (a *API) enter(ctx context.Context, r *reader) (_ context.Context, leave func(), err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if err := a.full(r); err != nil {
+		return ctx, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
 	id := r.s.ID()
 	if a.mu.readers[id] == nil {
 		a.mu.readers[id] = map[*reader]context.CancelFunc{}
@@ -116,7 +147,7 @@ func (a *API) enter(ctx context.Context, r *reader) (_ context.Context, leave fu
 		if len(a.mu.readers[id]) == 0 {
 			delete(a.mu.readers, id)
 		}
-	}
+	}, nil
 }
 
 // begin sends the head of the answer, so that a client knows that it will get

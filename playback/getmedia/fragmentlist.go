@@ -25,8 +25,11 @@ func (a *API) getMediaForFragmentList(c *awsserve.Call, in awsapi.Value, w http.
 	if err != nil {
 		return err
 	}
-	r := &reader{api: a, s: s, w: w}
-	ctx, leave := a.enter(c.Request.Context(), r)
+	r := &reader{api: a, s: s, w: w, list: true}
+	ctx, leave, err := a.enter(c.Request.Context(), r)
+	if err != nil {
+		return err
+	}
 	defer leave()
 	if err := r.begin(); err != nil {
 		return err

@@ -37,7 +37,10 @@ func (a *API) getMedia(c *awsserve.Call, in awsapi.Value, w http.ResponseWriter)
 	if err != nil && !errors.Is(err, errGone) {
 		return err
 	}
-	ctx, leave := a.enter(c.Request.Context(), r)
+	ctx, leave, refused := a.enter(c.Request.Context(), r)
+	if refused != nil {
+		return refused
+	}
 	defer leave()
 	if e := r.begin(); e != nil {
 		return e

@@ -60,7 +60,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b.stream.SetPolicy(archivetest.ShortPolicy(fragments.MP4))
-	b.api = getmedia.New(getmedia.Options{Streams: control.NewStreams(c, "us-east-1", "000000000000"), Archive: r.Archive, Clock: r.Clock, Log: slog.New(slog.DiscardHandler)})
+	b.api = getmedia.New(getmedia.Options{Streams: control.NewStreams(c, "us-east-1", "000000000000"), Archive: r.Archive, Clock: r.Clock, Log: slog.New(slog.DiscardHandler), Limits: true})
 	c.Listen(b.api)
 	server := httptest.NewServer(http.HandlerFunc(b.serve))
 	t.Cleanup(server.Close)
@@ -280,8 +280,11 @@ func TestLive(t *testing.T) {
 	b := newBench(t)
 	b.ask(t, get, selector("NOW", "")) // never reads
 	var readers []*answer
-	for range 3 {
+	for range 2 {
 		readers = append(readers, b.ask(t, get, selector("NOW", "")))
+	}
+	if a := b.ask(t, get, selector("NOW", "")); a.kind != "ConnectionLimitExceededException" {
+		t.Errorf("a fourth reader is answered with %d %q", a.status, a.kind)
 	}
 	b.record(t, archivetest.Epoch(), 20)
 	all, err := archivetest.Persisted(b.stream)

@@ -17,8 +17,8 @@ const tagName = "AWS_KINESISVIDEO_NOTIFICATION"
 
 // Message is what a notification says, in the form of Kinesis Video.
 type Message struct {
-	StreamArn                      string           
-	FragmentNumber                 fragments.Number // in the form of Kinesis
+	StreamArn                      string
+	FragmentNumber                 fragments.Number  // in the form of Kinesis
 	FragmentStartServerTimestamp   int64             // ms since the epoch
 	FragmentStartProducerTimestamp int64             // ms since the epoch
 	NotificationType               string            // "PERSISTED"
