@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 
+	"weir/internal/auth"
 	model "weir/internal/awsapi/kinesisvideo"
 	"weir/internal/awsserve"
 )
@@ -17,8 +18,14 @@ func (a *API) updateNotificationConfiguration(c *awsserve.Call, in *model.Update
 	}
 	var document []byte
 	if config := in.NotificationConfiguration; config != nil {
-		if err := checkNotification(*config.DestinationConfig.Uri); err != nil {
+		uri := *config.DestinationConfig.Uri
+		if err := checkNotification(uri); err != nil {
 			return nil, err
+		}
+		if strings.HasPrefix(uri, dataStreams) { // nobody writes through Weir where he may not himself
+			if err := c.Identity.Authorize(auth.Access{Action: "kinesis:PutRecord", Resource: uri}); err != nil {
+				return nil, err
+			}
 		}
 		if document, err = writeDocument(config); err != nil {
 			return nil, err

@@ -71,7 +71,7 @@ type Settings struct {
 	FragmentTime Duration `name:"fragment-duration" env:"WEIR_FRAGMENT_DURATION" default:"2s" placeholder:"TIME" group:"Store" help:"Target length of a fragment, 1s to 20s; it is cut at the next key frame." example:"4s"`
 	ChunkTime    Duration `name:"chunk-duration" env:"WEIR_CHUNK_DURATION" default:"60s" placeholder:"TIME" group:"Store" help:"Target length of an object in the store, 10s to 10m." example:"5m"`
 
-	CameraNetwork []Network `name:"camera-network" env:"WEIR_CAMERA_NETWORK" placeholder:"CIDR" group:"Limits" help:"Networks of cameras that may be pulled although they are private. Without it Weir connects to public addresses only." example:"192.168.20.0/24"`
+	CameraNetwork []Network `name:"camera-network" env:"WEIR_CAMERA_NETWORK" placeholder:"CIDR" group:"Limits" help:"Private networks that Weir may connect to: of cameras that it pulls, and of webhooks. Without it Weir connects to public addresses only." example:"192.168.20.0/24"`
 	MaxStreams    int       `name:"max-streams" env:"WEIR_MAX_STREAMS" default:"1000" group:"Limits" help:"Video streams that may be defined." example:"5000"`
 	SessionTime   Duration  `name:"console-session" env:"WEIR_CONSOLE_SESSION" default:"12h" placeholder:"TIME" group:"Limits" help:"How long a login of the console lasts." example:"1h"`
 	TokenTime     Duration  `name:"playback-token" env:"WEIR_PLAYBACK_TOKEN" default:"1h" placeholder:"TIME" group:"Limits" help:"How long a playback address works when nothing else is asked." example:"5m"`

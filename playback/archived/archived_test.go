@@ -21,6 +21,7 @@ import (
 	"weir/internal/awsapi"
 	model "weir/internal/awsapi/kvarchived"
 	"weir/internal/awsserve"
+	"weir/internal/meta"
 	"weir/internal/server"
 	"weir/internal/testkit"
 	"weir/internal/vfs"
@@ -48,16 +49,24 @@ func (p public) Public(pattern string, h http.Handler, _ ...server.RouteOption) 
 	p.ServeMux.Handle(pattern, h)
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
-	disk := vfs.NewMem()
-	r := archivetest.MustOpen(t, disk, archivetest.NewMemMeta(never), nil)
+	return openBench(t, vfs.NewMem(), archivetest.NewMemMeta(never), archivetest.NewMemMeta(never))
+}
+
+// openBench opens the API over what disk and metadata hold.
+func openBench(t testing.TB, disk vfs.FS, index, definitions meta.Store) *bench {
+	t.Helper()
+	r, err := archivetest.Open(disk, index, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
 	b := &bench{Rig: r, mux: http.NewServeMux()}
-	var err error
 	if b.keyring, err = auth.OpenKeyring(disk, "/data"); err != nil {
 		t.Fatal(err)
 	}
-	b.catalogue, err = catalogue.Open(catalogue.Options{Meta: archivetest.NewMemMeta(never), Store: r.Store, Archive: r.Archive,
+	b.catalogue, err = catalogue.Open(catalogue.Options{Meta: definitions, Store: r.Store, Archive: r.Archive,
 		Sealer: b.keyring, Clock: r.Clock, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +108,7 @@ func (b *bench) record(t *testing.T, start time.Duration, seconds int) {
 
 // call asks for an operation as a client does and returns the answer's body;
 // an error is its code.
-func (b *bench) call(t *testing.T, operation, body string) (string, error) {
+func (b *bench) call(t testing.TB, operation, body string) (string, error) {
 	t.Helper()
 	for i := range model.Model().Operations {
 		o := &model.Model().Operations[i]
@@ -135,7 +144,7 @@ func (b *bench) call(t *testing.T, operation, body string) (string, error) {
 }
 
 // get fetches what a player fetches.
-func (b *bench) get(t *testing.T, address string) (int, string) {
+func (b *bench) get(t testing.TB, address string) (int, string) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, address, nil)
 	w := httptest.NewRecorder()
@@ -150,7 +159,7 @@ func (b *bench) get(t *testing.T, address string) (int, string) {
 var token = regexp.MustCompile(`SessionToken=[A-Za-z0-9_-]+`)
 
 // session begins a session and returns the path of its address.
-func (b *bench) session(t *testing.T, operation, body string) string {
+func (b *bench) session(t testing.TB, operation, body string) string {
 	t.Helper()
 	answer, err := b.call(t, operation, body)
 	if err != nil {

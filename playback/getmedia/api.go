@@ -174,13 +174,20 @@ func (r *reader) flush() error {
 }
 
 // lost tells whether the media of a fragment cannot be had, now or ever: it is
-// damaged, or was deleted since it was found. Readers pass it over.
+// damaged, was deleted since it was found, or does not fit into Matroska.
+// Readers pass it over.
 func (r *reader) lost(f *fragments.Fragment, err error) bool {
-	if !errors.Is(err, archive.ErrDamaged) && !errors.Is(err, archive.ErrNotFound) {
-		return false
+	for _, kind := range []error{archive.ErrDamaged, archive.ErrNotFound, fragments.ErrCorrupt, errUnfit} {
+		if errors.Is(err, kind) {
+			r.logLost(f, err)
+			return true
+		}
 	}
+	return false
+}
+
+func (r *reader) logLost(f *fragments.Fragment, err error) {
 	r.api.opts.Log.Warn("a fragment cannot be read", "stream", r.s.ID(), "fragment", f.Number, "err", err)
-	return true
 }
 
 func invalid(format string, args ...any) error {

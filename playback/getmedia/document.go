@@ -3,6 +3,7 @@ package getmedia
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -14,6 +15,9 @@ import (
 	"weir/fragments/mkv"
 	"weir/internal/media"
 )
+
+// errUnfit means that a fragment cannot be made into Matroska.
+var errUnfit = errors.New("the fragment does not fit into Matroska")
 
 // stamp is a time as the tags have it: seconds since the epoch with their
 // milliseconds.
@@ -85,7 +89,7 @@ func appendMade(ctx context.Context, dst []byte, s *archive.Stream, f *fragments
 		return !has || t.Codec == media.Opaque && t.CodecID == ""
 	})
 	if dst, err = mkv.AppendInit(dst, tracks); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errUnfit, err)
 	}
 	blocks, err := blocksOf(ctx, s, f, tracks)
 	if err != nil {
@@ -113,7 +117,7 @@ func blocksOf(ctx context.Context, s *archive.Stream, f *fragments.Fragment, tra
 
 func appendCluster(dst []byte, f *fragments.Fragment, blocks []block) ([]byte, error) {
 	if len(blocks) == 0 {
-		return nil, fmt.Errorf("%w: fragment %s has no media that Matroska can hold", archive.ErrNotFound, f.Number)
+		return nil, fmt.Errorf("%w: it has no sample", errUnfit)
 	}
 	begin, size := blocks[0].pts, int64(0)
 	for i := range blocks {
@@ -126,7 +130,7 @@ func appendCluster(dst []byte, f *fragments.Fragment, blocks []block) ([]byte, e
 		b := &blocks[i]
 		relative := milliseconds(b.pts) - at
 		if relative > math.MaxInt16 {
-			return nil, fmt.Errorf("fragment %s spans more than a cluster can", f.Number)
+			return nil, fmt.Errorf("%w: it spans more than a cluster can", errUnfit)
 		}
 		dst = mkv.AppendSimpleBlock(dst, b.track, int16(relative), b.key, b.data)
 	}

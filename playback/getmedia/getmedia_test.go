@@ -32,6 +32,7 @@ func never() bool { return false }
 // bench is the API over one stream, "cam".
 type bench struct {
 	*archivetest.Rig
+	disk      *vfs.Mem
 	catalogue *catalogue.Catalogue
 	stream    *archive.Stream
 	api       *getmedia.API
@@ -55,7 +56,7 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{Rig: r, catalogue: c}
+	b := &bench{Rig: r, disk: disk, catalogue: c}
 	if b.stream, err = r.Stream(d.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -330,4 +331,56 @@ func TestFragmentList(t *testing.T) {
 	if a := list(all[0].Number, 5); a.kind != "ResourceNotFoundException" || a.status != http.StatusNotFound {
 		t.Errorf("a fragment that is not there is answered with %d %q", a.status, a.kind)
 	}
+}
+
+// flip turns one bit of every file of a directory, at an offset.
+func (b *bench) flip(t *testing.T, dir string, at int64) (flipped int) {
+	t.Helper()
+	list, err := b.disk.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		if e.IsDir() {
+			flipped += b.flip(t, dir+"/"+e.Name(), at)
+			continue
+		}
+		f, err := b.disk.OpenReadWrite(dir + "/" + e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := make([]byte, 1)
+		if _, err := f.ReadAt(one, at); err == nil {
+			one[0] ^= 1
+			if _, err := f.WriteAt(one, at); err != nil {
+				t.Fatal(err)
+			}
+			flipped++
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return flipped
+}
+
+// TestDamage turns a bit of one fragment: readers miss that one only
+// (invariant 4), and a list says so in its place.
+func TestDamage(t *testing.T) {
+	b := newBench(t)
+	b.record(t, archivetest.Epoch(), 2)
+	all, err := archivetest.Persisted(b.stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := all[0].Runs[0]
+	if b.flip(t, "/data/spool", run.Pos+run.Len-1) == 0 {
+		t.Fatal("there is nothing to damage")
+	}
+	a := b.ask(t, get, selector("EARLIEST", ""))
+	if got := a.numbers(t, 1); got[0] != all[1].Number.String() {
+		t.Errorf("the answer begins with %s, want %s", got, all[1].Number)
+	}
+	list := b.ask(t, "/getMediaForFragmentList", fmt.Sprintf(`{"StreamName":"cam","Fragments":[%q,%q]}`, all[0].Number, all[1].Number))
+	testkit.Golden(t, "damaged.txt", list.documents(t, 9))
 }
