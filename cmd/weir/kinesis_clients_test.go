@@ -11,9 +11,9 @@ import (
 // speaks h2c.
 func TestKinesisClients(t *testing.T) {
 	clients := []client{
-		{"Go SDK", []scenario{goScenario}},
-		{"JavaScript SDK", []scenario{javaScript("kinesis.mjs")}},
-		{"AWS CLI", []scenario{cliScenario}},
+		{name: "Go SDK", runs: []scenario{goScenario}},
+		{name: "JavaScript SDK", runs: []scenario{javaScript("kinesis.mjs")}},
+		{name: "AWS CLI", runs: []scenario{cliScenario}},
 	}
 	answers := runClients(t, clients)
 	if t.Failed() {

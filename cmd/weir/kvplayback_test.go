@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,6 +15,22 @@ func videoPlayback(t *testing.T, w *testkit.Weir) {
 	t.Helper()
 	putFilm(t, w, "sdk-played")
 	javaScript("video-playback.mjs")(t, w)
+}
+
+// sinkRequests asks what the sink of Kinesis Video asks, in its order, and puts
+// what it put.
+func sinkRequests(t *testing.T, w *testkit.Weir) {
+	t.Helper()
+	putFilm(t, w, "sink")
+	for path, body := range map[string]map[string]any{
+		"/describeStream":  {"StreamName": "sink"},
+		"/getDataEndpoint": {"StreamName": "sink", "APIName": "PUT_MEDIA"},
+		"/tagStream":       {"StreamName": "sink", "Tags": map[string]string{"sdk": "producer"}},
+	} {
+		if status, data := w.Do(t, http.MethodPost, path, body); status != http.StatusOK {
+			t.Errorf("%s: %d %s", path, status, data)
+		}
+	}
 }
 
 // putFilm puts what a producer of Kinesis Video sent: four fragments.

@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -65,4 +67,35 @@ func (c *cliRun) settleVideo(name string) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	c.t.Fatal("the stream does not become active")
+}
+
+// videoPlaybackCLI lets the AWS CLI take out what a producer has put.
+func videoPlaybackCLI(t *testing.T, w *testkit.Weir) {
+	const name = "cli-played"
+	putFilm(t, w, name)
+	c := newCLI(t, w, "kinesis-video-archived-media")
+	begin := time.Now().UTC()
+	span := "{StartTimestamp=" + begin.Add(-time.Hour).Format(time.RFC3339) + ",EndTimestamp=" + begin.Add(time.Hour).Format(time.RFC3339) + "}"
+	now := "FragmentSelectorType=SERVER_TIMESTAMP,TimestampRange=" + span
+	list, _ := c.json("list-fragments --stream-name " + name + " --fragment-selector " + now)["Fragments"].([]any)
+	if len(list) != 4 {
+		t.Fatalf("%d fragments, want 4", len(list))
+	}
+	first, _ := list[0].(map[string]any)
+	number, _ := first["FragmentNumber"].(string)
+	file := filepath.Join(t.TempDir(), "media")
+	c.run("get-media-for-fragment-list " + file + " --stream-name " + name + " --fragments " + number)
+	if info, err := os.Stat(file); err != nil || info.Size() < 10_000 {
+		t.Errorf("the media of a fragment: %v, %v", info, err)
+	}
+	window := " --stream-name " + name + " --playback-mode ON_DEMAND"
+	times := "FragmentSelectorType=PRODUCER_TIMESTAMP,TimestampRange={StartTimestamp=2026-01-01T00:00:00Z,EndTimestamp=2026-01-02T00:00:00Z}"
+	c.fails("ResourceNotFoundException", "get-hls-streaming-session-url"+window+" --hls-fragment-selector "+times)
+	c.fails("ResourceNotFoundException", "get-dash-streaming-session-url"+window+" --dash-fragment-selector "+times)
+	c.has("SessionToken=", "get-hls-streaming-session-url"+window+" --hls-fragment-selector "+now)
+	c.has("SessionToken=", "get-dash-streaming-session-url"+window+" --dash-fragment-selector "+now)
+	c.run("get-clip " + file + " --stream-name " + name + " --clip-fragment-selector " + now)
+	if info, err := os.Stat(file); err != nil || info.Size() < 100_000 {
+		t.Errorf("the clip: %v, %v", info, err)
+	}
 }

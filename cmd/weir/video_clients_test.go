@@ -19,8 +19,9 @@ const videoPage = "kinesis-video.md"
 func TestVideoClients(t *testing.T) {
 	t.Parallel()
 	clients := []client{
-		{"JavaScript SDK", []scenario{javaScript("video-control.mjs"), videoPlayback}},
-		{"AWS CLI", []scenario{videoControlCLI}},
+		{name: "JavaScript SDK", runs: []scenario{javaScript("video-control.mjs"), videoPlayback}, aided: []string{"PutMedia"}},
+		{name: "AWS CLI", runs: []scenario{videoControlCLI, videoPlaybackCLI}, aided: []string{"PutMedia"}},
+		{name: "requests of the GStreamer sink", runs: []scenario{sinkRequests}},
 	}
 	answers := runClients(t, clients)
 	if t.Failed() {

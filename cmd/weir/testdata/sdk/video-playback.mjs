@@ -81,7 +81,7 @@ async function streams(fragments) {
   const bytes = Buffer.from(await list.Payload.transformToByteArray()).toString('latin1');
   assert.ok(bytes.indexOf(fragments[3].FragmentNumber) < bytes.indexOf(fragments[1].FragmentNumber));
   assert.ok(bytes.includes('AWS_KINESISVIDEO_PRODUCER_SIDE_TIMESTAMP'));
-  await fails('ResourceNotFoundException', new GetMediaForFragmentListCommand({ StreamName, Fragments: [fragments[0].FragmentNumber.replace(/.$/, '1')] }));
+  await fails('ResourceNotFoundException', new GetMediaForFragmentListCommand({ StreamName, Fragments: [fragments[0].FragmentNumber.replace(/.$/, (d) => (d === '1' ? '2' : '1'))] }));
 }
 
 async function read(address, type) {
