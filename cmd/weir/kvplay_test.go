@@ -145,6 +145,10 @@ func TestPutMediaPlays(t *testing.T) {
 			if status != http.StatusOK || !bytes.Contains(clip, []byte("D_TELEMETRY")) || !bytes.Contains(clip, []byte(`{"second":3}`)) {
 				t.Errorf("the MKV clip has not the opaque track: %d", status)
 			}
+			lines := testmedia.Probe(t, w.PublishURL(c.name)+window, "packet=stream_index", "-rtsp_transport", "tcp", "-read_intervals", "%+2")
+			if len(lines) < 50 {
+				t.Errorf("RTSP gives %d packets of two seconds", len(lines))
+			}
 			status, playlist := w.Do(t, http.MethodGet, "/v1/video/"+c.name+"/hls/index.m3u8"+window, nil)
 			if status != http.StatusOK || !strings.Contains(string(playlist), "avc1") && !strings.Contains(string(playlist), "hvc1") {
 				t.Errorf("HLS: %d %s", status, playlist)

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -10,6 +11,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -133,6 +136,8 @@ func TestPutMediaKill(t *testing.T) {
 		}
 		t.Logf("%s: %d received, %d persisted, %d stored", name, l.received, len(l.persisted), len(got))
 	}
+	w.Stop(t)
+	checkSound(t, w)
 }
 
 // createVideo makes a stream with retention.
@@ -223,7 +228,15 @@ func TestPutMediaAsTheSinkSends(t *testing.T) {
 		}
 		b = b[n:]
 	}
-	persisted := 0
+	for a := range p.acks {
+		if a.EventType == "BUFFERING" && a.FragmentTimecode > 1795448976000 {
+			break // the fourth: three are there
+		}
+	}
+	if list := livePlaylist(t, w, "demo"); strings.Count(list, "#EXTINF") < 3 {
+		t.Errorf("the live playlist while the producer is there:\n%s", list)
+	}
+	persisted := 3
 	for _, a := range p.finish() {
 		if a.EventType == "PERSISTED" {
 			persisted++
@@ -241,4 +254,57 @@ func TestPutMediaAsTheSinkSends(t *testing.T) {
 			t.Errorf("fragment %s is not what was sent", number)
 		}
 	}
+}
+
+// livePlaylist is the live HLS playlist of the first track.
+func livePlaylist(t *testing.T, w *testkit.Weir, name string) string {
+	t.Helper()
+	base := "/v1/video/" + name + "/hls/"
+	for line := range strings.Lines(string(w.Get(t, base+"index.m3u8", nil))) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			return string(w.Get(t, base+line, nil))
+		}
+	}
+	return ""
+}
+
+// TestPutMediaOverHTTP2 puts over h2c, and stops the server under a producer,
+// which is no reason to wait.
+func TestPutMediaOverHTTP2(t *testing.T) {
+	w := testkit.StartWeir(t, binary, nil, "--drain-timeout", "20s")
+	createVideo(t, w, "cam")
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	defer transport.CloseIdleConnections()
+	in, out := io.Pipe()
+	q, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.HTTP+"/putMedia", in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.SetBasicAuth(w.AccessKey, w.SecretKey)
+	q.Header.Set("X-Amzn-Stream-Name", "cam")
+	q.Header.Set("X-Amzn-Fragment-Timecode-Type", "ABSOLUTE")
+	answer, err := transport.RoundTrip(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.ProtoMajor != 2 || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s", answer.Proto, answer.Status)
+	}
+	first, _ := syntheticCluster(time.Now())
+	second, _ := syntheticCluster(time.Now().Add(time.Second))
+	if _, err := out.Write(slices.Concat(syntheticHead(t), first, second)); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(answer.Body)
+	for range 3 {
+		if !lines.Scan() {
+			t.Fatalf("the answer ends: %v", lines.Err())
+		}
+	}
+	if !bytes.Contains(lines.Bytes(), []byte(`"PERSISTED"`)) {
+		t.Errorf("the third ack is %s", lines.Bytes())
+	}
+	w.Stop(t)
 }

@@ -21,7 +21,6 @@ type RawRecorder struct {
 	s      *Stream
 	source *source
 	init   uint32
-	last   fragments.Number
 	gap    fragments.Flags // for the next fragment
 }
 
@@ -32,9 +31,6 @@ func (s *Stream) RecordRaw(ctx context.Context) (*RawRecorder, error) {
 		return nil, err
 	}
 	r := &RawRecorder{s: s, source: &source{format: fragments.MKV}, gap: fragments.Discontinuous}
-	s.mu.Lock()
-	r.last = s.mu.state.LastNumber
-	s.mu.Unlock()
 	s.edge.setRecording(true)
 	return r, nil
 }
@@ -56,10 +52,7 @@ func (r *RawRecorder) SetHead(head *mkv.RawHead, tracks []media.Track) error {
 
 // Number returns the number of a fragment whose first byte has come. A number
 // that is not written is never used again.
-func (r *RawRecorder) Number() fragments.Number {
-	r.last = r.last.Next(r.s.a.opts.Clock.Now())
-	return r.last
-}
+func (r *RawRecorder) Number() fragments.Number { return r.s.nextNumber() }
 
 // Write persists a fragment: what an Assembler made, under a number that
 // Number gave last, received as its bytes in pieces: the timing, the tags and

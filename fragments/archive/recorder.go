@@ -14,7 +14,6 @@ type Recorder struct {
 	s      *Stream
 	frag   *fragments.Fragmenter
 	source *source
-	last   fragments.Number
 	seq    uint64
 	lost   bool // the fragment before could not be written
 }
@@ -46,7 +45,7 @@ func (s *Stream) record() (*Recorder, error) {
 	}
 	r := &Recorder{s: s, source: &source{format: p.Format}}
 	s.mu.Lock()
-	r.last, r.seq = s.mu.state.LastNumber, s.mu.state.NextSeq
+	r.seq = s.mu.state.NextSeq
 	s.mu.Unlock()
 	cut := fragments.Cut{Target: p.Fragment, Max: fragments.MaxDuration, Part: p.Part}
 	r.frag = fragments.NewFragmenter(cut, enc, r)
@@ -89,8 +88,7 @@ func (r *Recorder) Close() error {
 
 // Opened numbers a new fragment. It implements fragments.Sink.
 func (r *Recorder) Opened(f *fragments.Fragment) {
-	r.last = r.last.Next(r.s.a.opts.Clock.Now())
-	f.Number, f.Seq, f.Chunk.Format = r.last, r.seq, r.source.format
+	f.Number, f.Seq, f.Chunk.Format = r.s.nextNumber(), r.seq, r.source.format
 	r.seq++
 	r.s.edge.opened(f)
 }

@@ -74,6 +74,7 @@ type Stream struct {
 	mu struct {
 		sync.Mutex // guards the following
 		state      state
+		given      fragments.Number // the last that a recorder was given
 		open       *openChunk
 		inits      [][]media.Track // by version, from 1
 		spooled    map[fragments.Number]spooled
@@ -203,6 +204,16 @@ func (s *Stream) initVersion(tracks []media.Track) (uint32, error) {
 	}
 	s.setInit(version, tracks)
 	return version, nil
+}
+
+// nextNumber gives a recorder the number of its next fragment, above all that
+// were given: also of those that were lost, since producers have heard of them.
+func (s *Stream) nextNumber() fragments.Number {
+	now := s.a.opts.Clock.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.given = max(s.mu.given, s.mu.state.LastNumber).Next(now)
+	return s.mu.given
 }
 
 // path is where a chunk's spool file is.

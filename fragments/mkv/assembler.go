@@ -244,6 +244,20 @@ func (t *rawTrackState) picture() (v media.VideoParams) {
 	return v
 }
 
+// Frames calls fn with each frame of the block that Add took last, as package
+// media has it. Frames of one block have one time.
+func (a *Assembler) Frames(b Block, fn func(id media.TrackID, pts media.Ticks, data []byte)) {
+	for i := range a.tracks {
+		t := &a.tracks[i]
+		if t.number != b.Track || len(t.frames) == 0 {
+			continue
+		}
+		for _, frame := range b.Frames {
+			fn(t.ID, t.frames[len(t.frames)-1].pts, t.form.plain(frame))
+		}
+	}
+}
+
 // Missing tells the number of a track without frames in the fragment that
 // grows, 0 if there is none.
 func (a *Assembler) Missing() uint64 {

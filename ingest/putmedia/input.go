@@ -54,6 +54,16 @@ func (in *input) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// linger reads on for a moment what nobody wants any more: a connection that is
+// closed with bytes unread takes the last answer with it.
+func (in *input) linger() {
+	stop := in.watch()
+	defer stop()
+	t := time.AfterFunc(lingering, func() { in.s.cancel(nil) })
+	defer t.Stop()
+	_, _ = io.Copy(io.Discard, in) // however it ends
+}
+
 // pace waits until the bytes so far are no more than AWS takes in that time.
 func (in *input) pace() {
 	ahead := time.Duration(in.bytes)*time.Second/maxRate - time.Since(in.since)

@@ -27,6 +27,7 @@ const (
 	maxHandovers     = 5               // rounds of that, until the newer one is refused
 	recorderPatience = 10 * time.Second
 	removePatience   = 10 * time.Second
+	lingering        = time.Second           // after an ERROR, so that the producer reads it
 	poke             = 50 * time.Millisecond // between attempts to wake a read that waits
 )
 

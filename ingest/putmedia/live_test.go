@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"weir/fragments/catalogue"
+	"weir/fragments/mkv"
 	"weir/internal/live"
+	"weir/internal/media"
 )
 
 // TestLive holds that the tracks that players can read reach the hub, once and
@@ -150,5 +152,34 @@ func TestFFmpeg(t *testing.T) {
 	}
 	if pictures != 150 || len(fs) < 3 {
 		t.Errorf("%d pictures in %d fragments", pictures, len(fs))
+	}
+}
+
+// TestLiveAtOnce holds that frames that are not reordered reach players before
+// their fragment is whole.
+func TestLiveAtOnce(t *testing.T) {
+	r := newRig(t, nil, false)
+	player := r.hub.Stream(string(r.stream.ID)).Subscribe(live.ReaderOptions{Name: "player"})
+	defer player.Close()
+	head, err := mkv.AppendInit(nil, []media.Track{
+		{ID: 1, Codec: media.PCMU, Timescale: 8000, SampleRate: 8000, Channels: 1},
+		{ID: 2, Codec: media.Opaque, CodecID: "D_TEST", Timescale: 1000},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := new(doc).raw(head...).cluster(at).block(1, 0, 160).block(2, 0, 5).block(1, 20, 160)
+	out, rest := r.open(t, body.Bytes())
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for i := range 3 {
+		e, err := player.Next(ctx)
+		if err != nil || i == 0 && len(e.Tracks) != 1 || i > 0 && (e.Sample == nil || len(e.Sample.Data) != 160) {
+			t.Fatalf("event %d is %+v, %v", i, e, err)
+		}
+	}
+	out.Close()
+	if acks := rest(); len(acks) != 3 {
+		t.Errorf("answered %+v", acks)
 	}
 }

@@ -95,8 +95,7 @@ func (a *API) putMedia(c *awsserve.Call, value awsapi.Value, w http.ResponseWrit
 	if err != nil {
 		return err
 	}
-	switch stream.Status() {
-	case catalogue.Deleting:
+	if stream.Status() == catalogue.Deleting {
 		return &model.ResourceNotFoundException{Message: new("The requested stream is not found or not active: " + stream.Name)}
 	}
 	if a.buffered.Load() > maxBuffered {

@@ -89,16 +89,19 @@ func (s *session) run(r *http.Request) {
 	if cause := context.Cause(s.ctx); cause != nil && err != nil {
 		err = cause
 	}
-	s.end(err)
+	if s.end(err) {
+		in.linger()
+	}
 }
 
-// end tells the producer why it ends, and the log.
-func (s *session) end(err error) {
+// end tells the producer why it ends, and the log. It returns whether the
+// producer was told of an error.
+func (s *session) end(err error) (told bool) {
 	var e *ackError
 	switch {
 	case err == nil:
 		s.log.Debug("a producer ended", "fragments", s.sent)
-		return
+		return false
 	case errors.As(err, &e):
 	case errors.Is(err, errRemoved), errors.Is(err, live.ErrDropped):
 		e = fault(streamNotActive, err)
@@ -106,13 +109,13 @@ func (s *session) end(err error) {
 		e = fault(maxConnectionReached, err)
 	case errors.Is(err, errSilent), errors.Is(err, errReplaced), errors.Is(err, errDraining), errors.Is(err, live.ErrReplaced):
 		s.log.Info("a producer's connection is closed", "fragments", s.sent, "why", err)
-		return
+		return false
 	default:
 		s.log.Info("a producer was cut off", "fragments", s.sent, "err", err)
-		return
+		return false
 	}
 	s.log.Warn("a producer's media was refused", "fragments", s.sent, "err", e)
-	_ = s.acks.fail(e, s.cluster.Timestamp, s.number) // the producer may be gone
+	return s.acks.fail(e, s.cluster.Timestamp, s.number) == nil
 }
 
 // receive reads events until the end; nil is an orderly one.
@@ -262,7 +265,7 @@ func (s *session) takeBlock(b mkv.Block) error {
 	case err != nil:
 		return fault(invalidMKV, err)
 	}
-	return nil
+	return s.feed.add(s.assembler, b, s.api.opts.Clock.Now())
 }
 
 // hold counts the bytes that the session holds.
