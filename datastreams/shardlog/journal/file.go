@@ -106,18 +106,32 @@ func (j *Journal) roll(first shardlog.LSN) error {
 	return nil
 }
 
-// sparer keeps one file ready for use: written full, or one that was trimmed.
+// maxSpares is how many files are kept for use: as many as are given back at
+// once when a memtable has become a run, and some. With fewer, a busy journal
+// would remove files and write new ones full of zeros, which costs as much as
+// the records do.
+const maxSpares = 4
+
+// sparer keeps files ready for use: such that were trimmed, and one that is
+// written full when there is none.
 type sparer struct {
-	opts Options
-	path string
-	want chan struct{} // one token: the spare was taken
-	done chan struct{}
-	wg   sync.WaitGroup
-	mu   sync.Mutex // guards the name of the spare on disk
+	opts  Options
+	paths []string      // names that a spare may have
+	want  chan struct{} // one token: a spare was taken
+	done  chan struct{}
+	wg    sync.WaitGroup
+	mu    sync.Mutex // guards the names of the spares on disk
 }
 
 func startSparer(o Options) *sparer {
-	s := &sparer{opts: o, path: filepath.Join(o.Dir, spareName), want: make(chan struct{}, 1), done: make(chan struct{})}
+	s := &sparer{opts: o, want: make(chan struct{}, 1), done: make(chan struct{})}
+	for i := range maxSpares {
+		name := spareName
+		if i > 0 {
+			name = fmt.Sprintf("%s-%d", spareName, i)
+		}
+		s.paths = append(s.paths, filepath.Join(o.Dir, name))
+	}
 	s.wg.Go(s.run)
 	s.want <- struct{}{}
 	return s
@@ -138,49 +152,66 @@ func (s *sparer) run() {
 			return
 		case <-s.want:
 		}
-		if err := s.provide(); err != nil {
+		s.mu.Lock()
+		_, _, err := s.provide()
+		s.mu.Unlock()
+		if err != nil {
 			s.opts.Log.Warn("make a spare journal file", "err", err)
 		}
 	}
 }
 
-// provide makes the spare file unless it is there.
-func (s *sparer) provide() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, err := s.opts.FS.Stat(s.path); !errors.Is(err, fs.ErrNotExist) {
-		return err
+// find returns the first name that has a file, or has none. mu is held.
+func (s *sparer) find(there bool) (path string, size int64, err error) {
+	for _, path := range s.paths {
+		info, err := s.opts.FS.Stat(path)
+		switch {
+		case err == nil && there:
+			return path, info.Size(), nil
+		case errors.Is(err, fs.ErrNotExist):
+			if !there {
+				return path, 0, nil
+			}
+		case err != nil:
+			return "", 0, err
+		}
 	}
-	temp := s.path + ".tmp"
-	if err := writeFull(s.opts.FS, temp, s.opts.FileSize); err != nil {
-		return err
-	}
-	return s.opts.FS.Rename(temp, s.path)
+	return "", 0, nil
 }
 
-// take gives the spare its name in the journal and tells its size. The caller
+// provide returns a spare file, which it makes when there is none. mu is held.
+func (s *sparer) provide() (path string, size int64, err error) {
+	if path, size, err = s.find(true); path != "" || err != nil {
+		return path, size, err
+	}
+	path = s.paths[0]
+	temp := path + ".tmp"
+	if err := writeFull(s.opts.FS, temp, s.opts.FileSize); err != nil {
+		return "", 0, err
+	}
+	return path, s.opts.FileSize, s.opts.FS.Rename(temp, path)
+}
+
+// take gives a spare its name in the journal and tells its size. The caller
 // syncs the directory.
 func (s *sparer) take(path string) (int64, error) {
-	if err := s.provide(); err != nil {
-		return 0, err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	info, err := s.opts.FS.Stat(s.path)
+	spare, size, err := s.provide()
 	if err != nil {
 		return 0, err
 	}
-	if err := s.opts.FS.Rename(s.path, path); err != nil {
+	if err := s.opts.FS.Rename(spare, path); err != nil {
 		return 0, err
 	}
 	select {
 	case s.want <- struct{}{}:
 	default:
 	}
-	return info.Size(), nil
+	return size, nil
 }
 
-// recycle makes a trimmed file the spare, or removes it if there is one.
+// recycle makes a trimmed file a spare, or removes it if there are enough.
 func (s *sparer) recycle(path string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,10 +219,13 @@ func (s *sparer) recycle(path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.opts.FS.Stat(s.path)
-	if errors.Is(err, fs.ErrNotExist) && info.Size() == s.opts.FileSize {
-		err = s.opts.FS.Rename(path, s.path)
-	} else if err == nil || errors.Is(err, fs.ErrNotExist) {
+	free, _, err := s.find(false)
+	if err != nil {
+		return err
+	}
+	if free != "" && info.Size() == s.opts.FileSize {
+		err = s.opts.FS.Rename(path, free)
+	} else {
 		err = s.opts.FS.Remove(path)
 	}
 	if err != nil {
