@@ -208,6 +208,11 @@ func (n *node) openRTSP(context.Context) error {
 
 // start opens the listeners last, when everything behind them works.
 func (n *node) start(context.Context) error {
+	if n.settings.Demo && n.rtsp != nil {
+		if err := n.makeDemo(); err != nil {
+			return err
+		}
+	}
 	if err := n.server.Listen(); err != nil {
 		return err
 	}
@@ -235,13 +240,18 @@ func (n *node) start(context.Context) error {
 	return nil
 }
 
-// startDemo makes the demo stream, if it is not there, and its camera.
-func (n *node) startDemo() error {
-	if _, err := n.catalogue.Get(demoName); errors.Is(err, catalogue.ErrNotFound) {
-		if _, _, err := n.catalogue.Put(n.ctx, n.catalogue.New(demoName)); err != nil {
-			return err
-		}
+// makeDemo makes the demo stream, if it is not there, before anybody can ask
+// for it.
+func (n *node) makeDemo() error {
+	_, err := n.catalogue.Get(demoName)
+	if errors.Is(err, catalogue.ErrNotFound) {
+		_, _, err = n.catalogue.Put(n.ctx, n.catalogue.New(demoName))
 	}
+	return err
+}
+
+// startDemo starts the demo camera and what puts into the sample data stream.
+func (n *node) startDemo() error {
 	u := url.URL{Scheme: "rtsp", Host: n.rtsp.Addr().String(), Path: "/" + demoName,
 		User: url.UserPassword(n.keys.AccessKey, n.keys.Secret.Reveal())}
 	n.wg.Go(func() {
