@@ -18,7 +18,7 @@ func (c envCmd) Run(io streams) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(io.out, "export WEIR_ENDPOINT=%s\nexport AWS_ENDPOINT_URL=%s\nexport AWS_REGION=us-east-1\nexport AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\n",
+	_, err = fmt.Fprintf(io.out, "export WEIR_ENDPOINT=%s\nexport AWS_ENDPOINT_URL=%s\nexport AWS_REGION=us-east-1\nexport AWS_DEFAULT_REGION=us-east-1\nexport AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\n",
 		c.Endpoint, c.Endpoint, pair.AccessKey, pair.Secret.Reveal())
 	return err
 }
