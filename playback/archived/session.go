@@ -77,6 +77,9 @@ func (a *API) begin(c *awsserve.Call, w wish, path string) (*string, error) {
 	if w.results != nil {
 		x.Results = int(*w.results)
 	}
+	if err := a.limitCall(c, s, x.Results); err != nil {
+		return nil, err
+	}
 	if x.Span, err = w.span(); err != nil {
 		return nil, err
 	}
