@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -150,6 +151,7 @@ func TestPutMediaPlays(t *testing.T) {
 				t.Errorf("RTSP gives %d packets of two seconds", len(lines))
 			}
 			checkGetClip(t, w, c.name, start, end, s)
+			checkDASHSession(t, w, c.name, start, end, s)
 			status, playlist := w.Do(t, http.MethodGet, "/v1/video/"+c.name+"/hls/index.m3u8"+window, nil)
 			if status != http.StatusOK || !strings.Contains(string(playlist), "avc1") && !strings.Contains(string(playlist), "hvc1") {
 				t.Errorf("HLS: %d %s", status, playlist)
@@ -172,6 +174,23 @@ func checkGetClip(t *testing.T, w *testkit.Weir, name string, start, end time.Ti
 	for i, kind := range []string{"v:0", "a:0"} {
 		if n := len(testmedia.Probe(t, path, "packet=pts", "-ignore_editlist", "1", "-select_streams", kind)); n != len(s.Samples[media.TrackID(i+1)]) {
 			t.Errorf("GetClip has %d samples of track %s, of %d", n, kind, len(s.Samples[media.TrackID(i+1)]))
+		}
+	}
+}
+
+// checkDASHSession lets ffmpeg play both tracks of a DASH session.
+func checkDASHSession(t *testing.T, w *testkit.Weir, name string, start, end time.Time, s *testmedia.Stream) {
+	t.Helper()
+	status, answer := w.Do(t, http.MethodPost, "/getDASHStreamingSessionURL", map[string]any{"StreamName": name, "PlaybackMode": "ON_DEMAND",
+		"DASHFragmentSelector": map[string]any{"FragmentSelectorType": "PRODUCER_TIMESTAMP",
+			"TimestampRange": map[string]any{"StartTimestamp": start.Unix(), "EndTimestamp": end.Unix()}}})
+	var session struct{ DASHStreamingSessionURL string }
+	if err := json.Unmarshal(answer, &session); err != nil || status != http.StatusOK {
+		t.Fatalf("DASH session: %d %s", status, answer)
+	}
+	for i, kind := range []string{"v:0", "a:0"} {
+		if n := len(testmedia.Probe(t, session.DASHStreamingSessionURL, "packet=pts", "-select_streams", kind)); n != len(s.Samples[media.TrackID(i+1)]) {
+			t.Errorf("the DASH session plays %d samples of track %s, of %d", n, kind, len(s.Samples[media.TrackID(i+1)]))
 		}
 	}
 }

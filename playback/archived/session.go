@@ -165,6 +165,9 @@ func (x *session) holds(f *fragments.Fragment) bool {
 // sound.
 func (x *session) playable(tracks []media.Track) ([]media.Track, error) {
 	fit := segments.PlayableTracks(tracks)
+	if x.Breaks == "" { // DASH
+		fit = segments.WithTelephony(tracks)
+	}
 	if x.TS {
 		fit = fit[:0]
 		for _, t := range tracks {
