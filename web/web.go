@@ -81,7 +81,7 @@ func newConsole(files fs.FS) *console {
 // Register registers the page and what it consists of.
 func Register(r server.Routes) {
 	h := Handler()
-	for _, pattern := range []string{"GET /{$}", "GET /login", "GET /stream/{name}", "GET /assets/", "GET /icon.svg"} {
+	for _, pattern := range []string{"GET /{$}", "GET /login", "GET /stream/{name}", "GET /publish/{name}", "GET /assets/", "GET /icon.svg"} {
 		r.Public(pattern, h)
 	}
 }

@@ -4,6 +4,7 @@ import type { Session } from "./api/types";
 import { Header } from "./components/header";
 import { Link } from "./components/link";
 import { LoginPage } from "./pages/login";
+import { PublishPage } from "./pages/publish";
 import { StreamPage } from "./pages/stream";
 import { StreamsPage } from "./pages/streams";
 import { go, useRoute } from "./routes";
@@ -43,6 +44,7 @@ export function App() {
       <main>
         {route.page === "streams" && <StreamsPage />}
         {route.page === "stream" && <StreamPage key={route.name} name={route.name} />}
+        {route.page === "publish" && <PublishPage key={route.name} name={route.name} />}
         {route.page === "unknown" && (
           <p className="empty">
             There is no such page. <Link to="/">All streams</Link>

@@ -2,13 +2,18 @@ import { useEffect, useState } from "react";
 
 /** The pages of the console and their addresses. */
 export type Route =
-  { page: "streams" } | { page: "stream"; name: string } | { page: "login" } | { page: "unknown" };
+  | { page: "streams" }
+  | { page: "stream" | "publish"; name: string }
+  | { page: "login" }
+  | { page: "unknown" };
 
 export function routeOf(path: string): Route {
   if (path === "/") return { page: "streams" };
   if (path === "/login") return { page: "login" };
-  const name = /^\/stream\/([^/]+)\/?$/.exec(path)?.[1];
-  if (name !== undefined) return { page: "stream", name: decode(name) };
+  const [, page, name] = /^\/(stream|publish)\/([^/]+)\/?$/.exec(path) ?? [];
+  if (name !== undefined) {
+    return { page: page === "publish" ? "publish" : "stream", name: decode(name) };
+  }
   return { page: "unknown" };
 }
 
@@ -20,8 +25,8 @@ function decode(text: string): string {
   }
 }
 
-export function pathOf(name: string): string {
-  return `/stream/${encodeURIComponent(name)}`;
+export function pathOf(name: string, page: "stream" | "publish" = "stream"): string {
+  return `/${page}/${encodeURIComponent(name)}`;
 }
 
 const moved = "weir:moved";

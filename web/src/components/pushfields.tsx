@@ -36,6 +36,13 @@ export function PushFields({
         label="With ffmpeg"
         text={`ffmpeg -re -i input.mp4 -c copy -f rtsp -rtsp_transport tcp ${open}/${name}`}
       />
+      <Copy
+        label="From OBS and others, over WHIP"
+        text={`${location.origin}/v1/video/${encodeURIComponent(name)}/whip`}
+      />
+      <small>
+        The camera or screen of a browser publishes from the page of the stream, once it is there.
+      </small>
     </>
   );
 }

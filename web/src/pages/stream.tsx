@@ -8,7 +8,7 @@ import { Link } from "../components/link";
 import { StreamDialog } from "../components/streamdialog";
 import type { Playback } from "../player/playback";
 import { Player } from "../player/player";
-import { go } from "../routes";
+import { go, pathOf } from "../routes";
 import { ClipBar } from "../timeline/clip";
 import type { View } from "../timeline/scale";
 import { useSpans } from "../timeline/spans";
@@ -35,6 +35,7 @@ export function StreamPage(props: { name: string }) {
         <span className="spacer" />
         {stream && (
           <span className="title-actions">
+            {!stream.source && <Link to={pathOf(name, "publish")}>Publish from here</Link>}
             <button type="button" onClick={() => setDialog("edit")}>
               Edit
             </button>

@@ -11,11 +11,13 @@ interface Props {
   playback: RefObject<Playback | null>;
   mode: Mode;
   position: Date | undefined;
+  /** How far the picture is behind, in ms. */
+  latency: number | undefined;
 }
 
 /** The buttons below the video. */
 export function Controls(props: Props) {
-  const { frame, video, playback, mode, position } = props;
+  const { frame, video, playback, mode, position, latency } = props;
   const { paused, muted, speed } = useMediaState(video);
   const live = mode.kind === "live";
   const element = () => video.current;
@@ -55,10 +57,24 @@ export function Controls(props: Props) {
       >
         Live
       </button>
+      <button
+        type="button"
+        className="real-time"
+        aria-pressed={live && mode.via === "webrtc"}
+        title="Live over WebRTC: less than a second behind, at the quality that the network carries"
+        onClick={() => playback.current?.live(live && mode.via === "webrtc" ? "hls" : "webrtc")}
+      >
+        Real time
+      </button>
       <time className="clock" dateTime={position?.toISOString()}>
         {position ? moment(position) : "–"}
       </time>
-      {live && position && <Latency position={position} />}
+      {live && latency !== undefined && <Latency ms={latency} />}
+      {live && mode.because && (
+        <span className="quiet because" role="status">
+          Not in real time: {mode.because}
+        </span>
+      )}
       <span className="spacer" />
       <label className="speed">
         <span className="hidden">Speed</span>
@@ -96,20 +112,12 @@ export function Controls(props: Props) {
   );
 }
 
-/** Beyond this many seconds the picture is not live any more. */
-const longest = 60;
-
 /** How far the picture is behind the clock. */
-function Latency(props: { position: Date }) {
-  const seconds = Math.max(0, (Date.now() - props.position.getTime()) / 1000);
-  if (seconds > longest) return null; // no producer is there
+function Latency(props: { ms: number }) {
+  const text = props.ms < 1000 ? `${Math.round(props.ms)} ms` : `${(props.ms / 1000).toFixed(1)} s`;
   return (
-    <span
-      className="quiet latency"
-
-      title="From the camera's clock to the screen"
-    >
-      {seconds.toFixed(1)} s behind
+    <span className="quiet latency" title="From the camera's clock to the screen">
+      {text} behind
     </span>
   );
 }

@@ -1,9 +1,15 @@
 import Hls, { ErrorTypes, Events, type ErrorData, type HlsConfig } from "hls.js";
 import { streamPath, windowQuery } from "../api/client";
+import { Call } from "../webrtc/call";
 import { problemIn } from "./problem";
 
+/** How live media comes: in segments, or picture by picture over WebRTC. */
+export type Via = "hls" | "webrtc";
+
 /** What is played: the live edge, or recordings from an instant on. */
-export type Mode = { kind: "live" } | { kind: "recorded"; start: Date };
+export type Mode =
+  /** because says why it is not the way that was asked for. */
+  { kind: "live"; via: Via; because?: string } | { kind: "recorded"; start: Date };
 
 export interface Listener {
   /** What is played has changed. */
@@ -27,6 +33,17 @@ const recoverPause = 5000;
 /** How far before its end a recording may stall and count as ended, in s. */
 const endSlack = 0.5;
 
+/** Beyond this many ms the picture is not live any more. */
+const farthest = 60_000;
+
+/** Where the browser keeps how its user watches live. */
+const preference = "weir:live";
+
+function preferred(): Via {
+  const webrtc = "RTCPeerConnection" in window && localStorage.getItem(preference) === "webrtc";
+  return webrtc ? "webrtc" : "hls";
+}
+
 const common: Partial<HlsConfig> = {
   // The segments are MP4 already: a worker would have nothing to convert, and
   // would need a script address that the page's policy does not allow.
@@ -37,7 +54,9 @@ const common: Partial<HlsConfig> = {
 /** Plays one stream in a video element, live or from any instant. */
 export class Playback {
   private hls: Hls | undefined;
-  private mode: Mode = { kind: "live" };
+  private call: Call | undefined;
+  private via: Via = preferred();
+  private mode: Mode = { kind: "live", via: this.via };
   private pieceEnd: Date | undefined;
   private retry = 0;
   private recovered = -Infinity;
@@ -51,12 +70,50 @@ export class Playback {
     video.addEventListener("waiting", this.onWaiting);
   }
 
-  /** Plays the live edge. */
-  live(): void {
-    this.mode = { kind: "live" };
+  /** Plays the live edge, the way that was chosen last. */
+  live(via: Via = this.via): void {
+    if (via !== this.via) {
+      this.via = via;
+      localStorage.setItem(preference, via);
+    }
     this.pieceEnd = undefined;
     this.video.playbackRate = 1;
+    if (via === "webrtc") this.openCall();
+    else this.openLive();
+  }
+
+  private openLive(because = ""): void {
+    this.mode = { kind: "live", via: "hls", because };
     this.open("", { lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.25 });
+  }
+
+  /** Watches over WebRTC; what that cannot carry plays in segments. */
+  private openCall(): void {
+    this.close();
+    this.mode = { kind: "live", via: "webrtc" };
+    this.listener.onMode(this.mode);
+    this.listener.onProblem("");
+    this.call = new Call(this.video, this.name, {
+      onPicture: () => this.listener.onProblem(""),
+      onEnd: (problem, final) => {
+        this.call = undefined;
+        if (final) {
+          this.openLive(problem);
+          return;
+        }
+        this.listener.onProblem(problem);
+        this.retry = window.setTimeout(() => this.again(), retryAfter);
+      },
+    });
+    this.start();
+  }
+
+  /** How far the picture is behind the camera's clock, in ms. */
+  latency(): number | undefined {
+    if (this.call) return this.call.latency;
+    const at = this.mode.kind === "live" ? this.position() : undefined;
+    const behind = at && Date.now() - at.getTime();
+    return behind === undefined || behind > farthest ? undefined : Math.max(0, behind);
   }
 
   /** Plays what was recorded from an instant on. */
@@ -80,6 +137,7 @@ export class Playback {
 
   /** The instant that is on screen. */
   position(): Date | undefined {
+    if (this.call) return this.call.position;
     if (this.hls) return this.hls.playingDate ?? undefined;
     const start = (this.video as { getStartDate?: () => Date }).getStartDate?.();
     if (!start || Number.isNaN(start.getTime())) return undefined;
@@ -96,6 +154,8 @@ export class Playback {
     window.clearTimeout(this.retry);
     this.hls?.destroy();
     this.hls = undefined;
+    this.call?.close();
+    this.call = undefined;
   }
 
   private open(query: string, config: Partial<HlsConfig>): void {

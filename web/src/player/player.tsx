@@ -23,9 +23,10 @@ export function Player(props: Props) {
   const { name, playback, onPosition } = props;
   const frame = useRef<HTMLDivElement>(null);
   const video = useRef<HTMLVideoElement>(null);
-  const [mode, setMode] = useState<Mode>({ kind: "live" });
+  const [mode, setMode] = useState<Mode>({ kind: "live", via: "hls" });
   const [problem, setProblem] = useState("");
   const [position, setPosition] = useState<Date>();
+  const [latency, setLatency] = useState<number>();
   const [stands, setStands] = useState(false);
 
   useEffect(() => {
@@ -42,6 +43,7 @@ export function Player(props: Props) {
       before = at?.getTime();
       setStands(same >= still);
       setPosition(at);
+      setLatency(player.latency());
       onPosition(at);
     }, tick);
     return () => {
@@ -62,7 +64,14 @@ export function Player(props: Props) {
           </p>
         )}
       </div>
-      <Controls frame={frame} video={video} playback={playback} mode={mode} position={position} />
+      <Controls
+        frame={frame}
+        video={video}
+        playback={playback}
+        mode={mode}
+        position={position}
+        latency={latency}
+      />
     </div>
   );
 }
