@@ -16,6 +16,7 @@ func TestBrowser(t *testing.T) {
 	})
 	t.Run("players", func(t *testing.T) { testPlayers(t, r) })
 	t.Run("sessions", func(t *testing.T) { testSessions(t, r) })
+	t.Run("WebRTC", func(t *testing.T) { testWebRTC(t, r) })
 }
 
 // walk is what console.mjs tells of its journey.

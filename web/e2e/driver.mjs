@@ -6,8 +6,9 @@ import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 import { journey } from "./console.mjs";
 import { play } from "./players.mjs";
+import { publish, watch } from "./webrtc.mjs";
 
-const actions = { play, journey };
+const actions = { play, journey, publish, watch };
 
 const flags = [
   "--headless",
@@ -19,6 +20,8 @@ const flags = [
   "--disable-component-update",
   "--disable-sync",
   "--autoplay-policy=no-user-gesture-required",
+  "--use-fake-device-for-media-stream",
+  "--use-fake-ui-for-media-stream",
 ];
 
 const browser = await chromium.launch({
