@@ -13,6 +13,7 @@ import (
 // benchCmd are the measurements.
 type benchCmd struct {
 	Video   benchVideoCmd   `cmd:"" help:"Measure recording and playing of many cameras on this machine."`
+	WebRTC  benchWebRTCCmd  `cmd:"" name:"webrtc" help:"Measure watching over WebRTC on this machine."`
 	Streams benchStreamsCmd `cmd:"" help:"Measure putting and reading the records of data streams on this machine."`
 }
 

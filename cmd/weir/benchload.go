@@ -90,20 +90,24 @@ func (c *benchClip) dial(url string) (*benchCamera, error) {
 	return cam, nil
 }
 
-// send sends one picture, and the sound up to it. An SEI message in the
-// picture carries the time, for whoever measures how long it took.
-func (cam *benchCamera) send(c *benchClip) error {
-	pts := uint32(cam.picture * int(benchInterval/time.Millisecond) * 90)
+// picture makes the n-th picture. An SEI message in it carries the time, for
+// whoever measures how long it took.
+func (c *benchClip) picture(n int) [][]byte {
 	var nals [][]byte
 	slice := c.p
-	if cam.picture%benchGOP == 0 {
+	if n%benchGOP == 0 {
 		nals, slice = append(nals, c.sps, c.pps), c.key
 	}
-	cam.picture++
-	now := time.Now()
 	sei := append([]byte{6, 5, 16 + 19}, benchMark...)
-	sei = append(fmt.Appendf(sei, "%019d", now.UnixNano()), 0x80)
-	packets, err := cam.enc.Encode(append(nals, sei, slice))
+	sei = append(fmt.Appendf(sei, "%019d", time.Now().UnixNano()), 0x80)
+	return append(nals, sei, slice)
+}
+
+// send sends one picture, and the sound up to it.
+func (cam *benchCamera) send(c *benchClip) error {
+	pts := uint32(cam.picture * int(benchInterval/time.Millisecond) * 90)
+	packets, err := cam.enc.Encode(c.picture(cam.picture))
+	cam.picture++
 	if err != nil {
 		return err
 	}

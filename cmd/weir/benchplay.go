@@ -32,6 +32,13 @@ func (l *latencies) add(d time.Duration) {
 	l.list = append(l.list, d)
 }
 
+// reset forgets what came so far.
+func (l *latencies) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = l.list[:0]
+}
+
 // spread is a summary of latencies.
 type spread struct {
 	Count int     `json:"count"`

@@ -31,6 +31,8 @@ type benchServer struct {
 	env     []string
 	index   func(stream string) string // path of the live playlist
 	rtspURL func(stream string) string
+	whip    func(stream string) string
+	whep    func(stream string) string
 
 	cmd *exec.Cmd
 	out *bytes.Buffer
@@ -42,7 +44,7 @@ func newWeirServer(dir string) (*benchServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(2)
+	ports, err := freePorts(3)
 	if err != nil {
 		return nil, err
 	}
@@ -52,15 +54,17 @@ func newWeirServer(dir string) (*benchServer, error) {
 		index: func(stream string) string { return "/v1/video/" + stream + "/hls/index.m3u8" },
 	}
 	s.args = []string{"serve", "--data-dir", s.dataDir, "--listen", ports[0], "--rtsp-listen", ports[1],
-		"--rtsp-rtp-listen", "", "--rtsp-rtcp-listen", "", "--webrtc-listen", "", "--log-level", "warn", "--disk-low-water", "1MiB"}
+		"--rtsp-rtp-listen", "", "--rtsp-rtcp-listen", "", "--webrtc-listen", ports[2], "--turn-listen", "", "--log-level", "warn", "--disk-low-water", "1MiB"}
 	s.env = []string{"WEIR_ROOT_ACCESS_KEY=" + s.user, "WEIR_ROOT_SECRET_KEY=" + s.pass}
+	s.whip = func(stream string) string { return s.http + "/v1/video/" + stream + "/whip" }
+	s.whep = func(stream string) string { return s.http + "/v1/video/" + stream + "/whep" }
 	s.rtspURL = func(stream string) string { return "rtsp://" + s.user + ":" + s.pass + "@" + s.rtsp + "/" + stream }
 	return s, nil
 }
 
 // newMediaMTX is the peer, set to record what it gets as Weir does.
 func newMediaMTX(program, dir string) (*benchServer, error) {
-	ports, err := freePorts(2)
+	ports, err := freePorts(4)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +74,7 @@ func newMediaMTX(program, dir string) (*benchServer, error) {
 	}
 	config := filepath.Join(dir, "mediamtx.yml")
 	text := "logLevel: warn\nrtspTransports: [tcp]\nrtspAddress: " + ports[1] + "\nhlsAddress: " + ports[0] +
-		"\nhlsVariant: lowLatency\nrtmp: no\nwebrtc: no\nsrt: no\nmoq: no\npathDefaults:\n  record: yes\n  recordFormat: fmp4\n  recordPath: " +
+		"\nhlsVariant: lowLatency\nrtmp: no\nwebrtcAddress: " + ports[2] + "\nwebrtcLocalUDPAddress: " + ports[3] + "\nsrt: no\nmoq: no\npathDefaults:\n  record: yes\n  recordFormat: fmp4\n  recordPath: " +
 		filepath.Join(dir, "%path", "%Y-%m-%d_%H-%M-%S-%f") + "\npaths:\n  all_others:\n"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
@@ -79,6 +83,8 @@ func newMediaMTX(program, dir string) (*benchServer, error) {
 		name: "mediamtx", http: "http://" + ports[0], rtsp: ports[1], dataDir: dir, program: program, args: []string{config},
 		index:   func(stream string) string { return "/" + stream + "/index.m3u8" },
 		rtspURL: func(stream string) string { return "rtsp://" + ports[1] + "/" + stream },
+		whip:    func(stream string) string { return "http://" + ports[2] + "/" + stream + "/whip" },
+		whep:    func(stream string) string { return "http://" + ports[2] + "/" + stream + "/whep" },
 	}, nil
 }
 
