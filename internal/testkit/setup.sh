@@ -36,6 +36,8 @@ if [ "${1:-test}" = test ]; then
 	need "gst-inspect-1.0 rtph264pay" gstreamer1.0-plugins-good
 	need "gst-inspect-1.0 h264parse" gstreamer1.0-plugins-bad
 	need "gst-inspect-1.0 x264enc" gstreamer1.0-plugins-ugly
+	need "gst-inspect-1.0 nicesrc" gstreamer1.0-nice
+	need "/usr/bin/python3 -c 'import gi; gi.require_version(\"GstWebRTC\", \"1.0\")'" "python3-gi gir1.2-gst-plugins-bad-1.0"
 	need "command -v chromium" chromium
 	need "command -v mkvinfo && command -v mkvmerge" mkvtoolnix
 	need "command -v mediainfo" mediainfo
