@@ -31,6 +31,10 @@ type Options struct {
 	MoreICEServers func(user string) []webrtc.ICEServer
 	Log            *slog.Logger // nil means none
 
+	// ConnectTime is how long a peer may take from its answer to media; then
+	// it is forgotten. 0 means 15 seconds.
+	ConnectTime time.Duration
+
 	MaxPeers        int // 0 means 4000
 	MaxPeersPerHost int // of one client address other than loopback; 0 means 100
 }
@@ -74,6 +78,9 @@ func Listen(o Options) (*Endpoint, error) {
 	}
 	if o.MaxPeersPerHost == 0 {
 		o.MaxPeersPerHost = defaultMaxPeersPerHost
+	}
+	if o.ConnectTime == 0 {
+		o.ConnectTime = connectTime
 	}
 	e := &Endpoint{opts: o, log: o.Log, peers: map[*Peer]bool{}, hosts: map[netip.Addr]*occupancy{},
 		kinds: map[string]int{}, refused: map[string]uint64{}, opened: map[string]uint64{}}
@@ -150,6 +157,9 @@ func publicAddresses(hosts []string) ([]string, error) {
 
 // Addr is the address of both ports.
 func (e *Endpoint) Addr() netip.AddrPort { return e.addr }
+
+// Dropped counts the datagrams of addresses that ICE had not validated.
+func (e *Endpoint) Dropped() uint64 { return e.guard.dropped.Load() }
 
 // Addresses are all that peers are offered: relays let traffic to them pass.
 func (e *Endpoint) Addresses() []netip.AddrPort {

@@ -146,7 +146,7 @@ func (p *Peer) changed(s webrtc.PeerConnectionState) {
 
 // supervise waits for the end of the peer and takes it down.
 func (p *Peer) supervise() {
-	timer := time.NewTimer(connectTime)
+	timer := time.NewTimer(p.endpoint.opts.ConnectTime)
 	defer timer.Stop()
 	select {
 	case <-p.connected:
