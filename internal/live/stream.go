@@ -18,6 +18,7 @@ type Stream struct {
 	mu      sync.Mutex // guards the following
 	pub     *Publisher // the present producer or nil
 	tracks  []media.Track
+	layers  []string
 	readers []*Reader
 	demand  int           // readers that count as demand
 	changed chan struct{} // closed and replaced when demand begins or ends, and when a producer comes or goes
@@ -37,6 +38,10 @@ type PublishOptions struct {
 	Remote   string // where it comes from, for people
 	Takeover bool   // whether it may end a present producer
 	Recorded bool   // it records itself: readers that record get nothing of it
+	// OnKeyRequest is told that somebody wants a key frame, nil if the producer
+	// makes them as it pleases. It must not wait, and bounds by itself how often
+	// it passes the wish on.
+	OnKeyRequest func()
 }
 
 // Publish makes the caller the producer of the stream. It fails with a
@@ -76,11 +81,33 @@ func (s *Stream) Demand() (readers int, changed <-chan struct{}) {
 	return s.demand, s.changed
 }
 
+// RequestKey asks the producer for a key frame, if it takes requests: a reader
+// that joined, or lost something, need not wait then for the next.
+func (s *Stream) RequestKey() {
+	s.mu.Lock()
+	var ask func()
+	if s.pub != nil {
+		ask = s.pub.opts.OnKeyRequest
+	}
+	s.mu.Unlock()
+	if ask != nil {
+		ask()
+	}
+}
+
 // Tracks returns the present tracks, nil while nobody produces.
 func (s *Stream) Tracks() []media.Track {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.tracks
+}
+
+// Layers names the streams that have the same pictures smaller, the largest
+// first. They end with the producer.
+func (s *Stream) Layers() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.layers
 }
 
 // End is the producer time, in nanoseconds since the epoch, before which no
