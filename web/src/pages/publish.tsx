@@ -1,19 +1,16 @@
 import { useEffect, useRef, useState } from "react";
 import { Link } from "../components/link";
 import { bitrate } from "../format";
-import { capture, captureProblem, mayCapture, type Wish } from "../publish/capture";
+import { capture, captureProblem, mayCapture, videoCodecs, type Wish } from "../publish/capture";
 import { Publication, type Sent } from "../publish/publication";
 import { WishFields } from "../publish/wishfields";
 import { pathOf } from "../routes";
 
-const usual: Wish = {
-  kind: "camera",
-  camera: "",
-  microphone: "",
-  sound: true,
-  height: 720,
-  codec: "",
-};
+/** What most people want: H.264, since recordings in it play everywhere. */
+function usual(): Wish {
+  const codec = videoCodecs().includes("H264") ? "H264" : "";
+  return { kind: "camera", camera: "", microphone: "", sound: true, height: 720, codec };
+}
 
 /** Publishes the camera or screen of this browser into a stream. */
 export function PublishPage(props: { name: string }) {

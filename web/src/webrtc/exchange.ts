@@ -40,7 +40,7 @@ export class Exchange {
     );
     this.etag = answer.headers.get("ETag") ?? "";
     if (this.closed) {
-      this.end();
+      await this.end();
       return;
     }
     const servers = iceServers(answer.headers.get("Link"));
@@ -54,19 +54,17 @@ export class Exchange {
     if (this.closed) return;
     this.closed = true;
     window.clearTimeout(this.timer);
-    this.connection.close();
-    this.end();
+    void this.end();
   }
 
-  private end(): void {
-    if (!this.session) return;
-    // The page may be on its way out: keepalive lets the request outlive it.
-    void fetch(this.session, {
-      method: "DELETE",
-      credentials: "same-origin",
-      keepalive: true,
-    }).catch(() => undefined);
-    this.session = undefined;
+  /** Says goodbye first: a connection that closes ends the session as well. */
+  private async end(): Promise<void> {
+    if (this.session) {
+      // The page may be on its way out: keepalive lets the request outlive it.
+      const request = { method: "DELETE", credentials: "same-origin", keepalive: true } as const;
+      await fetch(this.session, request).catch(() => undefined);
+    }
+    this.connection.close();
   }
 
   private readonly onCandidate = (event: RTCPeerConnectionIceEvent): void => {
