@@ -50,8 +50,8 @@ class Publisher:
         peer.emit("create-offer", None, Gst.Promise.new_with_change_func(self.offered, None))
 
     def offered(self, promise, _):
-        offer = promise.get_reply().get_value("offer")
-        self.peer.emit("set-local-description", offer, Gst.Promise.new())
+        reply = promise.get_reply()  # it owns the offer
+        self.peer.emit("set-local-description", reply.get_value("offer"), Gst.Promise.new())
 
     def gathered(self, peer, _):
         if peer.get_property("ice-gathering-state") == GstWebRTC.WebRTCICEGatheringState.COMPLETE:
