@@ -31,6 +31,7 @@ import (
 	"weir/playback"
 	"weir/playback/routes"
 	"weir/playback/rtspplay"
+	"weir/playback/whep"
 	"weir/web"
 )
 
@@ -46,7 +47,8 @@ type node struct {
 	audit    *auth.Audit
 	server   *server.Server
 	rtsp     *rtspserver.Server
-	rtc      *rtcpeer.Endpoint // nil while WebRTC is off
+	rtc      *rtcpeer.Endpoint // nil while WebRTC is off, like whep
+	whep     *whep.WHEP
 	tls      *tls.Config
 
 	failed chan error // what ends the process
@@ -73,9 +75,10 @@ func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node,
 		{"sources", n.openSources},
 		{"notifications", n.openNotifications},
 		{"keys and audit log", n.openKeyStore},
+		{"WebRTC", n.openWebRTC},
 		{"HTTP", n.openHTTP},
 		{"RTSP", n.openRTSP},
-		{"WebRTC", n.openWebRTC},
+		{"WebRTC routes", n.registerWebRTC},
 		{"listeners", n.start},
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -161,7 +164,7 @@ func (n *node) openHTTP(context.Context) error {
 	})
 	play.Register(n.server)
 	n.catalogue.Listen(play)
-	api := catalogue.NewAPI(n.catalogue, n.hub, n.archive, pulls{n.sources, n.log}, play)
+	api := catalogue.NewAPI(n.catalogue, n.hub, n.archive, pulls{n.sources, n.log}, audience{n, play})
 	api.Register(n.server)
 	n.wg.Go(func() { api.Watch(n.ctx) })
 	n.registerSession()
