@@ -214,8 +214,9 @@ func (s *Sender) ClockRate() uint32 {
 
 // Write sends the packets of one frame, whose payloads nobody changes any
 // more; sequence numbers, SSRC and payload type are ours. Captured is producer
-// time: it goes into the first packet and into the sender reports, from which
-// a viewer knows which sound belongs to a picture, and how late both are.
+// time: it goes into the first packet, and the sender reports follow from it.
+// From both a viewer knows which sound belongs to a picture, and how late both
+// are.
 func (s *Sender) Write(packets []*rtp.Packet, captured time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -243,11 +244,20 @@ func (s *Sender) Write(packets []*rtp.Packet, captured time.Time) error {
 	}
 	if now := time.Now(); len(packets) > 0 && now.Sub(s.report) >= reportEvery {
 		s.report = now
-		s.peer.writeRTCP(&rtcp.SenderReport{
-			SSRC: s.ssrc, NTPTime: toNTP(captured), RTPTime: packets[0].Timestamp, PacketCount: s.packets, OctetCount: s.octets,
-		})
+		s.peer.writeRTCP(s.senderReport(packets[0].Timestamp, captured, now))
 	}
 	return nil
+}
+
+// senderReport says what time it is, and what the RTP time of a frame captured
+// now would be (RFC 3550 section 6.4.1). A receiver takes the time for that of
+// sending: its clock offset to us follows from it.
+func (s *Sender) senderReport(rtpTime uint32, captured, now time.Time) *rtcp.SenderReport {
+	since := now.Sub(captured)
+	ticks := int64(since/time.Microsecond) * int64(s.chosen.ClockRate) / 1e6
+	return &rtcp.SenderReport{
+		SSRC: s.ssrc, NTPTime: toNTP(now), RTPTime: rtpTime + uint32(ticks), PacketCount: s.packets, OctetCount: s.octets,
+	}
 }
 
 // toNTP converts to the fixed-point seconds since 1900 of RFC 3550 section 4.

@@ -1,4 +1,5 @@
 import { APIError, streamPath } from "../api/client";
+import { ServerClock } from "./clock";
 import { Exchange } from "./exchange";
 
 export interface Listener {
@@ -11,12 +12,17 @@ export interface Listener {
 /** A picture that is older than this is not counted as the one on screen, in ms. */
 const stale = 2000;
 
+/** How often Weir's clock is learned, in ms. */
+const learnEvery = 1000;
+
 /** Watches a stream over WHEP in a video element. */
 export class Call {
   private readonly exchange: Exchange;
+  private readonly clock = new ServerClock();
+  private readonly timer: number;
   private frame = 0;
-  private captured: number | undefined; // of the picture on screen, ms of this page's clock
-  private shown = 0; // when it came on screen
+  private captured: number | undefined; // producer time of the picture on screen, ms
+  private shown = 0; // when it came on screen, ms of this page's clock
   private ended = false;
 
   constructor(
@@ -38,6 +44,9 @@ export class Call {
       if (connection.connectionState === "failed") this.end("The connection was lost.", false);
     });
     video.srcObject = media;
+    this.timer = window.setInterval(() => {
+      void connection.getStats().then((report) => this.clock.learn(report));
+    }, learnEvery);
     this.watch();
     this.exchange.open().catch((cause: unknown) => this.end(...reason(cause)));
   }
@@ -45,19 +54,20 @@ export class Call {
   /** How long a picture takes from the camera's clock to the screen, in ms. */
   get latency(): number | undefined {
     if (this.captured === undefined || performance.now() - this.shown > stale) return undefined;
-    return Math.max(0, this.shown - this.captured);
+    const captured = this.clock.here(this.captured);
+    if (captured === undefined) return undefined;
+    return Math.max(0, performance.timeOrigin + this.shown - captured);
   }
 
   /** The instant that is on screen. */
   get position(): Date | undefined {
-    return this.captured === undefined
-      ? undefined
-      : new Date(performance.timeOrigin + this.captured);
+    return this.captured === undefined ? undefined : new Date(this.captured);
   }
 
   close(): void {
     if (this.ended) return;
     this.ended = true;
+    window.clearInterval(this.timer);
     this.video.cancelVideoFrameCallback(this.frame);
     this.video.srcObject = null;
     this.exchange.close();
@@ -74,7 +84,9 @@ export class Call {
     this.frame = this.video.requestVideoFrameCallback((_, picture) => {
       if (this.ended) return;
       this.shown = picture.expectedDisplayTime;
-      this.captured = picture.captureTime;
+      if (picture.rtpTimestamp !== undefined) {
+        this.captured = this.clock.captured(picture.rtpTimestamp);
+      }
       this.listener.onPicture();
       this.watch();
     });
