@@ -35,7 +35,11 @@ export function StreamPage(props: { name: string }) {
         <span className="spacer" />
         {stream && (
           <span className="title-actions">
-            {!stream.source && <Link to={pathOf(name, "publish")}>Publish from here</Link>}
+            {!stream.source && (
+              <Link to={pathOf(name, "publish")} className="button">
+                Publish from here
+              </Link>
+            )}
             <button type="button" onClick={() => setDialog("edit")}>
               Edit
             </button>
