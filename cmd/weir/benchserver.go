@@ -52,7 +52,7 @@ func newWeirServer(dir string) (*benchServer, error) {
 		index: func(stream string) string { return "/v1/video/" + stream + "/hls/index.m3u8" },
 	}
 	s.args = []string{"serve", "--data-dir", s.dataDir, "--listen", ports[0], "--rtsp-listen", ports[1],
-		"--rtsp-rtp-listen", "", "--rtsp-rtcp-listen", "", "--webrtc-listen", "", "--log-level", "warn", "--disk-low-water", "1MiB"}
+		"--rtsp-rtp-listen", "", "--rtsp-rtcp-listen", "", "--webrtc-listen", "", "--turn-listen", "", "--log-level", "warn", "--disk-low-water", "1MiB"}
 	s.env = []string{"WEIR_ROOT_ACCESS_KEY=" + s.user, "WEIR_ROOT_SECRET_KEY=" + s.pass}
 	s.rtspURL = func(stream string) string { return "rtsp://" + s.user + ":" + s.pass + "@" + s.rtsp + "/" + stream }
 	return s, nil

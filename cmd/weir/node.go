@@ -27,6 +27,8 @@ import (
 	"weir/internal/live"
 	"weir/internal/rtspserver"
 	"weir/internal/server"
+	"weir/internal/signaling"
+	"weir/internal/turnserver"
 	"weir/playback"
 	"weir/playback/routes"
 	"weir/playback/rtspplay"
@@ -45,6 +47,8 @@ type node struct {
 	audit    *auth.Audit
 	server   *server.Server
 	rtsp     *rtspserver.Server
+	broker   *signaling.Broker
+	turn     *turnserver.Server // nil when it is off
 	tls      *tls.Config
 
 	failed chan error // what ends the process

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"weir/internal/awsapi/kvsignaling"
+	"weir/internal/egress"
+	"weir/internal/signaling"
+	"weir/internal/turnserver"
+)
+
+// openSignaling opens the broker of signalling channels, and the TURN server
+// for their peers.
+func (n *node) openSignaling() error {
+	var err error
+	n.broker, err = signaling.New(signaling.Options{AWSLimits: n.settings.AWSLimits, Log: n.log, Registry: n.registry})
+	if err != nil {
+		return err
+	}
+	n.onClose("signaling", func() error { n.broker.Close(); return nil })
+	if n.settings.TURNListen == "" {
+		return nil
+	}
+	public, err := n.publicAddresses()
+	if err != nil {
+		return err
+	}
+	n.turn, err = turnserver.Listen(turnserver.Options{
+		Listen: n.settings.TURNListen, Ports: turnserver.PortRange(n.settings.TURNRelayPorts), Public: public,
+		Keys: n.keyring.TURNKeys, Check: egress.NewDialer(n.settings.CameraNetworks()).Check, Own: n.webrtcAddresses,
+		AWSLimits: n.settings.AWSLimits, Log: n.log, Registry: n.registry,
+	})
+	if err != nil {
+		return err
+	}
+	n.onClose("TURN", n.turn.Close)
+	return nil
+}
+
+// resolveTime is how long the start waits for the names of public hosts.
+const resolveTime = 10 * time.Second
+
+// publicAddresses are those of --public-host, names resolved.
+func (n *node) publicAddresses() ([]netip.Addr, error) {
+	var list []netip.Addr
+	for _, host := range n.settings.PublicHost {
+		if a, err := netip.ParseAddr(host); err == nil {
+			list = append(list, a.Unmap())
+			continue
+		}
+		ctx, cancel := context.WithTimeout(n.ctx, resolveTime)
+		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		cancel()
+		if err != nil {
+			return nil, fmt.Errorf("find the addresses of public host %s: %w", host, err)
+		}
+		for _, a := range found {
+			list = append(list, a.Unmap())
+		}
+	}
+	return list, nil
+}
+
+// webrtcAddresses are those of the WebRTC port, which relays may reach.
+func (n *node) webrtcAddresses() []netip.AddrPort { return nil }
+
+// iceServers are the STUN and TURN server for a client of a channel.
+func (n *node) iceServers(r *http.Request, channel, client string) []kvsignaling.IceServer {
+	if n.turn == nil {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	stun, turn := n.turn.URLs(host)
+	c := n.turn.Credentials(channel, client)
+	return []kvsignaling.IceServer{{
+		Uris: append([]string{stun}, turn...), Username: &c.Username, Password: &c.Password, Ttl: new(int32(c.Life.Seconds())),
+	}}
+}
