@@ -10,9 +10,9 @@
 // A relay is a way into the network that it stands in. This one sends nothing
 // to an address that the guarded dialler would refuse, with two exceptions: the
 // WebRTC port of this server, and its own relay ports, on which another of its
-// clients waits. The permission of a client names an IP address; each datagram
-// is held to address and port again, in both directions. There are no TCP
-// relays (RFC 6062).
+// clients waits. Each datagram is held to that, by address and port and in both
+// directions; permissions, which name an IP address only, say nothing of it.
+// There are no TCP relays (RFC 6062).
 //
 // Credentials are made by [Server.Credentials] and verified without a table:
 // the user name tells when they expire and whose they are, and the password is

@@ -22,7 +22,7 @@ func newMetrics(s *Server) metrics {
 		refusals: counter("refused_total", "Relays that were refused because there are too many."),
 		drops: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "weir", Subsystem: "turn", Name: "dropped_total",
-			Help: "Permissions and datagrams that were dropped: for their address, their rate, or by the network.",
+			Help: "Datagrams that were dropped: for their address, their rate, or by the network.",
 		}, []string{"reason"}),
 		held: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "weir", Subsystem: "turn", Name: "relays", Help: "Relays that clients have."},
 			func() float64 {

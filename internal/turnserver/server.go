@@ -205,19 +205,14 @@ func ownAddress(v4 bool) netip.Addr {
 	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
 }
 
-// permit tells whether a client may have a permission for an IP address. Which
-// ports of it, the relay's socket asks.
+// permit gives a permission for every address that stands for one machine.
+// What is sent there is another question, which the relay's socket asks: a
+// refusal here would tell a browser at once that all its pairs have failed,
+// before the candidate comes that will do, since most peers have a candidate of
+// some private network as well.
 func (s *Server) permit(_ net.Addr, peer net.IP) bool {
 	a, ok := netip.AddrFromSlice(peer)
-	if !ok {
-		return false
-	}
-	a = a.Unmap()
-	allowed := s.opts.Check(a) == nil || s.isOwn(a) || s.isRelay(a)
-	if !allowed {
-		s.metrics.dropped("permission")
-	}
-	return allowed
+	return ok && !a.IsUnspecified() && !a.IsMulticast()
 }
 
 // mayReach tells whether a relay may send to an address, and receive from it.
@@ -230,15 +225,6 @@ func (s *Server) mayReach(a netip.AddrPort) bool {
 		return s.relays.has(a.Port()) || s.isOwnPort(a)
 	}
 	return s.isOwnPort(a) || s.opts.Check(a.Addr()) == nil
-}
-
-func (s *Server) isOwn(a netip.Addr) bool {
-	for _, own := range s.opts.Own() {
-		if own.Addr().Unmap() == a {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *Server) isOwnPort(a netip.AddrPort) bool {

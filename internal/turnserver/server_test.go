@@ -13,6 +13,8 @@ import (
 	"github.com/pion/logging"
 	"github.com/pion/turn/v5"
 	"go.uber.org/goleak"
+
+	"weir/internal/egress"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -177,26 +179,28 @@ func TestReachesOwnPortOnly(t *testing.T) {
 	}
 }
 
-// TestRefusesPermissions asks for addresses of networks that nothing is sent
-// to.
-func TestRefusesPermissions(t *testing.T) {
+// TestAddresses asks what relays may reach.
+func TestAddresses(t *testing.T) {
+	dialer := egress.NewDialer([]netip.Prefix{netip.MustParsePrefix("192.168.20.0/24")})
 	s := start(t, func(o *Options) {
-		o.Check = func(a netip.Addr) error {
-			if a == netip.MustParseAddr("198.51.100.7") {
-				return nil
-			}
-			return errForbidden
-		}
+		o.Check = dialer.Check
+		o.Own = func() []netip.AddrPort { return []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:8189")} }
 	})
+	for address, want := range map[string]bool{
+		"127.0.0.1:7070": false, "127.0.0.1:8189": true, "[::ffff:127.0.0.1]:7070": false, "127.0.0.2:8189": false,
+		"169.254.169.254:80": false, "10.0.0.1:53": false, "192.168.1.1:80": false, "192.168.20.7:5000": true,
+		"0.0.0.0:1": false, "224.0.0.1:1": false, "8.8.8.8:53": true, "[::1]:7070": false, "[fe80::1]:1": false,
+	} {
+		if got := s.mayReach(netip.MustParseAddrPort(address)); got != want {
+			t.Errorf("%s: %v, want %v", address, got, want)
+		}
+	}
 	c := dial(t, s, "udp", s.Credentials("channel", "a"))
 	allocate(t, c)
-	for _, address := range []string{"127.0.0.2:7070", "169.254.169.254:80", "10.0.0.1:53", "192.168.1.1:80", "0.0.0.0:1"} {
+	for _, address := range []string{"0.0.0.0:1", "224.0.0.1:1"} {
 		if err := c.CreatePermission(net.UDPAddrFromAddrPort(netip.MustParseAddrPort(address))); err == nil {
 			t.Errorf("a permission for %s was given", address)
 		}
-	}
-	if err := c.CreatePermission(net.UDPAddrFromAddrPort(netip.MustParseAddrPort("198.51.100.7:9"))); err != nil {
-		t.Errorf("a permission for an address that is allowed: %v", err)
 	}
 	if _, err := c.AllocateTCP(); err == nil {
 		t.Error("a relay of TCP was given")

@@ -4,10 +4,11 @@
 // its input does.
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
+import { channel } from "./channel.mjs";
 import { journey } from "./console.mjs";
 import { play } from "./players.mjs";
 
-const actions = { play, journey };
+const actions = { play, journey, channel };
 
 const flags = [
   "--headless",
@@ -19,6 +20,8 @@ const flags = [
   "--disable-component-update",
   "--disable-sync",
   "--autoplay-policy=no-user-gesture-required",
+  "--use-fake-device-for-media-stream",
+  "--use-fake-ui-for-media-stream",
 ];
 
 const browser = await chromium.launch({
