@@ -25,6 +25,7 @@ import (
 	"weir/internal/config"
 	"weir/internal/egress"
 	"weir/internal/live"
+	"weir/internal/rtcpeer"
 	"weir/internal/rtspserver"
 	"weir/internal/server"
 	"weir/internal/signaling"
@@ -49,6 +50,7 @@ type node struct {
 	rtsp     *rtspserver.Server
 	broker   *signaling.Broker
 	turn     *turnserver.Server // nil when it is off
+	rtc      *rtcpeer.Endpoint // nil while WebRTC is off
 	tls      *tls.Config
 
 	failed chan error // what ends the process
@@ -77,6 +79,7 @@ func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node,
 		{"keys and audit log", n.openKeyStore},
 		{"HTTP", n.openHTTP},
 		{"RTSP", n.openRTSP},
+		{"WebRTC", n.openWebRTC},
 		{"listeners", n.start},
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {

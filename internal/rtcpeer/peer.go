@@ -32,10 +32,11 @@ type PeerOptions struct {
 	Log  *slog.Logger // nil means that of the endpoint
 }
 
-// Section of a session, as it was negotiated.
+// Negotiated is a section in which the peer may send. In which codec it does,
+// its Receiver tells.
 type Negotiated struct {
 	MID    string
-	Codec  Codec
+	Kind   media.Kind
 	Layers []string // of simulcast, in the peer's order
 }
 
@@ -192,7 +193,11 @@ func (p *Peer) Err() error {
 }
 
 // Received are the sections that the peer sends, after the answer.
-func (p *Peer) Received() []Negotiated { return p.received }
+func (p *Peer) Received() []Negotiated {
+	p.signal.Lock()
+	defer p.signal.Unlock()
+	return p.received
+}
 
 // Estimate is how many bits per second can be sent to the peer, as far as its
 // feedback tells.
