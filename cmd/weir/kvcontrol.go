@@ -18,7 +18,7 @@ func (n *node) registerControl(mux *awsserve.Mux) error {
 		Streams: control.NewStreams(n.catalogue, n.settings.Region, n.settings.Account), Meta: n.meta, Clock: n.clock, Log: n.log,
 		AWSLimits: n.settings.AWSLimits,
 		Address:   n.apiAddress,
-		Broker:    n.broker, ICEServers: n.iceServers,
+		Broker:    n.broker, ICEServers: n.iceServers, Storage: storageSessions{n},
 	})
 	if err != nil {
 		return err

@@ -2,27 +2,43 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"time"
 
+	"github.com/pion/webrtc/v4"
+
+	"weir/fragments/control"
+	ingestwebrtc "weir/ingest/webrtc"
 	"weir/internal/awsapi/kvsignaling"
 	"weir/internal/egress"
+	"weir/internal/rtcchannel"
+	"weir/internal/rtcpeer"
 	"weir/internal/signaling"
 	"weir/internal/turnserver"
 )
 
-// openSignaling opens the broker of signalling channels, and the TURN server
-// for their peers.
+// openSignaling opens the broker of signalling channels.
 func (n *node) openSignaling() error {
 	var err error
 	n.broker, err = signaling.New(signaling.Options{AWSLimits: n.settings.AWSLimits, Log: n.log, Registry: n.registry})
 	if err != nil {
 		return err
 	}
-	n.onClose("signaling", func() error { n.broker.Close(); return nil })
+	n.calls = rtcchannel.New(rtcchannel.Options{Broker: n.broker, AWSLimits: n.settings.AWSLimits, Log: n.log})
+	n.onClose("signaling", func() error {
+		n.calls.Close()
+		n.broker.Close()
+		return nil
+	})
+	return nil
+}
+
+// openTURN opens the TURN server for WebRTC peers.
+func (n *node) openTURN(context.Context) error {
 	if n.settings.TURNListen == "" {
 		return nil
 	}
@@ -67,7 +83,43 @@ func (n *node) publicAddresses() ([]netip.Addr, error) {
 }
 
 // webrtcAddresses are those of the WebRTC port, which relays may reach.
-func (n *node) webrtcAddresses() []netip.AddrPort { return nil }
+func (n *node) webrtcAddresses() []netip.AddrPort {
+	if n.rtc == nil {
+		return nil
+	}
+	return n.rtc.Addresses()
+}
+
+// storageSessions are the peers of signalling channels that this server is
+// itself: masters are recorded, viewers watch.
+type storageSessions struct{ n *node }
+
+// Join implements control.Storage.
+func (s storageSessions) Join(ctx context.Context, x control.StorageSession) error {
+	n := s.n
+	if n.rtc == nil {
+		return control.NoWebRTC()
+	}
+	var err error
+	if x.Party.Role == signaling.Master {
+		storage := &ingestwebrtc.Storage{Calls: n.calls, Hub: n.hub, Endpoint: n.rtc, Clock: n.clock, Log: n.log}
+		err = storage.Join(ctx, x.Channel, rtcTarget(n.archive, x.Stream.Stream), x.Remote)
+	}
+	if errors.Is(err, rtcpeer.ErrBusy) {
+		return control.TooMany(err)
+	}
+	return err
+}
+
+// relaysFor are the STUN and TURN server for a peer of WHIP or WHEP.
+func (n *node) relaysFor(user string) []webrtc.ICEServer {
+	if n.turn == nil {
+		return nil
+	}
+	stun, turn := n.turn.URLs("")
+	c := n.turn.Credentials("whip", user)
+	return []webrtc.ICEServer{{URLs: []string{stun}}, {URLs: turn, Username: c.Username, Credential: c.Password}}
+}
 
 // iceServers are the STUN and TURN server for a client of a channel.
 func (n *node) iceServers(r *http.Request, channel, client string) []kvsignaling.IceServer {

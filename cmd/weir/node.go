@@ -25,6 +25,7 @@ import (
 	"weir/internal/config"
 	"weir/internal/egress"
 	"weir/internal/live"
+	"weir/internal/rtcchannel"
 	"weir/internal/rtcpeer"
 	"weir/internal/rtspserver"
 	"weir/internal/server"
@@ -49,8 +50,9 @@ type node struct {
 	server   *server.Server
 	rtsp     *rtspserver.Server
 	broker   *signaling.Broker
+	calls    *rtcchannel.Calls
 	turn     *turnserver.Server // nil when it is off
-	rtc      *rtcpeer.Endpoint // nil while WebRTC is off
+	rtc      *rtcpeer.Endpoint  // nil while WebRTC is off
 	tls      *tls.Config
 
 	failed chan error // what ends the process
@@ -80,6 +82,7 @@ func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node,
 		{"HTTP", n.openHTTP},
 		{"RTSP", n.openRTSP},
 		{"WebRTC", n.openWebRTC},
+		{"TURN", n.openTURN},
 		{"listeners", n.start},
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {

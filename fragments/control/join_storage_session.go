@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"net/http"
 	"net/netip"
 
 	"weir/internal/awsapi/kvwebrtcstorage"
@@ -27,6 +28,16 @@ type StorageSession struct {
 	Who     string     // asked, for the log
 }
 
+// NoWebRTC refuses what needs WebRTC on a server without.
+func NoWebRTC() error {
+	return invalid("This server has no WebRTC: start it with an address for --webrtc-listen.")
+}
+
+// TooMany refuses a session for which there is no room.
+func TooMany(why error) error {
+	return exception("ClientLimitExceededException", http.StatusBadRequest, "%v", why)
+}
+
 // joinStorageSession answers JoinStorageSession.
 func (a *API) joinStorageSession(c *awsserve.Call, in *kvwebrtcstorage.JoinStorageSessionInput) error {
 	return a.join(c, in.ChannelArn, signaling.Party{Role: signaling.Master})
@@ -45,7 +56,7 @@ func (a *API) join(c *awsserve.Call, arn *string, p signaling.Party) error {
 	case found.Storage == "":
 		return invalid("The channel %s stores no media: enable it with UpdateMediaStorageConfiguration first.", found.Name)
 	case a.opts.Storage == nil:
-		return invalid("This server has no WebRTC: start it with an address for --webrtc-listen.")
+		return NoWebRTC()
 	}
 	s, err := a.streams.Find(nil, &found.Storage)
 	switch {

@@ -143,7 +143,8 @@ func (s *Server) rate() int {
 
 // URLs are the server's addresses for clients, as RFC 7064 and RFC 7065 write
 // them. Host is the name or address by which the client reaches this machine,
-// for a server that listens everywhere and was told no public address.
+// for a server that listens everywhere and was told no public address;
+// empty is for who cannot tell.
 func (s *Server) URLs(host string) (stun string, turn []string) {
 	at := net.JoinHostPort(s.hostFor(host), fmt.Sprint(s.address.Port()))
 	return "stun:" + at, []string{"turn:" + at + "?transport=udp", "turn:" + at + "?transport=tcp"}
@@ -153,8 +154,10 @@ func (s *Server) hostFor(host string) string {
 	switch {
 	case len(s.opts.Public) > 0:
 		return s.opts.Public[0].String()
-	case !s.address.Addr().IsUnspecified() || host == "":
+	case !s.address.Addr().IsUnspecified():
 		return s.address.Addr().Unmap().String()
+	case host == "":
+		return s.at["udp4"].public.String()
 	}
 	return host
 }

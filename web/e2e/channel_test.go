@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"weir/internal/testkit"
 )
@@ -43,7 +44,7 @@ func startChannelRig(t *testing.T, flags ...string) *rig {
 	port := func() string { return fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(t)) }
 	secure := port()
 	r := &rig{site: startSite(t), secure: "https://" + secure}
-	flags = append([]string{"--tls-listen", secure, "--tls-self-signed", "--turn-listen", port()}, flags...)
+	flags = append([]string{"--tls-listen", secure, "--tls-self-signed", "--turn-listen", port(), "--allowed-origin", r.site}, flags...)
 	r.Weir = testkit.StartWeir(t, binary, nil, flags...)
 	r.browser = startBrowser(t)
 	return r
@@ -108,5 +109,35 @@ func TestChannel(t *testing.T) {
 			}
 			t.Logf("the viewer saw %d frames by %q", viewer.Frames, viewer.Pairs)
 		})
+	}
+}
+
+// storedChannel makes a channel whose media goes into a stream.
+func (r *rig) storedChannel(t *testing.T, name string) string {
+	t.Helper()
+	arn := r.createChannel(t, name)
+	var out struct{ StreamARN string }
+	r.aws(t, "/createStream", map[string]any{"StreamName": name, "DataRetentionInHours": 1}, &out)
+	r.aws(t, "/updateMediaStorageConfiguration", map[string]any{
+		"ChannelARN": arn, "MediaStorageConfiguration": map[string]string{"Status": "ENABLED", "StreamARN": out.StreamARN},
+	}, nil)
+	return arn
+}
+
+// TestStorageSession lets a page be the master of a channel whose media is
+// stored: what its camera shows is recorded and plays.
+func TestStorageSession(t *testing.T) {
+	r := startChannelRig(t, "--webrtc-listen", "127.0.0.1:0")
+	arn := r.storedChannel(t, "door")
+	master := r.channel(t, arn, 6, channelClient{Role: "MASTER", Storage: true, Media: camera(), Wanted: map[string]int{"connected": 1}})
+	if len(master.Clients) == 0 || len(master.Clients[0].Statuses) > 0 {
+		t.Fatalf("the master was told %+v", master)
+	}
+	start, end := r.await(t, "door", 3*time.Second)
+	t.Logf("recorded %v", end.Sub(start))
+	var played seen
+	r.do(t, "play", playing{Page: r.site, Player: "hls", URL: r.address(t, "door", "hls", start, end), Patience: patience}, &played)
+	if !played.Ended || played.Frames == 0 || played.AudioBytes == 0 || len(played.Errors) > 0 {
+		t.Errorf("what was recorded plays as %+v", played)
 	}
 }
