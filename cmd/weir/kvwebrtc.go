@@ -95,7 +95,7 @@ func (n *node) webrtcAddresses() []netip.AddrPort {
 type storageSessions struct{ n *node }
 
 // Join implements control.Storage.
-func (s storageSessions) Join(ctx context.Context, x control.StorageSession) error {
+func (s storageSessions) Join(_ context.Context, x control.StorageSession) error {
 	n := s.n
 	if n.rtc == nil {
 		return control.NoWebRTC()
@@ -103,7 +103,7 @@ func (s storageSessions) Join(ctx context.Context, x control.StorageSession) err
 	var err error
 	if x.Party.Role == signaling.Master {
 		storage := &ingestwebrtc.Storage{Calls: n.calls, Hub: n.hub, Endpoint: n.rtc, Clock: n.clock, Log: n.log}
-		err = storage.Join(ctx, x.Channel, rtcTarget(n.archive, x.Stream.Stream), x.Remote)
+		err = storage.Join(x.Channel, rtcTarget(n.archive, x.Stream.Stream), x.Remote)
 	}
 	if errors.Is(err, rtcpeer.ErrBusy) {
 		return control.TooMany(err)

@@ -32,9 +32,9 @@ var errCodecs = errors.New("the answer must send H.264 and Opus, both: what is s
 
 // Join calls the master of a channel, and records what it sends into the
 // target. Remote is where it asked from.
-func (s *Storage) Join(ctx context.Context, c signaling.Channel, t Target, remote netip.Addr) error {
+func (s *Storage) Join(c signaling.Channel, t Target, remote netip.Addr) error {
 	p := signaling.Party{Role: signaling.Master}
-	return s.Calls.Place(c, p, func(floor *rtcchannel.Floor) (*rtcchannel.Call, error) {
+	return s.Calls.Place(c, p, nil, func(ctx context.Context, floor *rtcchannel.Floor) (*rtcchannel.Call, error) {
 		session := NewSession(Options{
 			// Who joined last is the master.
 			Stream: s.Hub.Stream(t.StreamID), Hub: s.Hub, Kind: "storage session", Remote: remote.String(), Takeover: true,

@@ -67,8 +67,9 @@ func (c *Calls) Close() {
 
 // Place calls a peer of a channel. One that goes on with the same peer ends: the
 // newest who joins is the one; but a peer that asks again at once, before it
-// has answered, is called once. Setup makes the call.
-func (c *Calls) Place(ch signaling.Channel, p signaling.Party, setup func(*Floor) (*Call, error)) error {
+// has answered, is called once. Setup makes the call; when ready is not nil, it
+// waits first until there is something to call for, and Place does not.
+func (c *Calls) Place(ch signaling.Channel, p signaling.Party, ready func(context.Context) error, setup func(context.Context, *Floor) (*Call, error)) error {
 	mine, floor, err := c.reserve(ch.ARN, p)
 	if mine == nil || err != nil {
 		return err
@@ -78,25 +79,71 @@ func (c *Calls) Place(ch signaling.Channel, p signaling.Party, setup func(*Floor
 		c.release(ch.ARN, p, mine)
 		return err
 	}
-	call, err := setup(floor)
-	if err != nil {
-		line.Close()
+	log := c.opts.Log.With("channel", ch.ARN, "role", p.Role.String(), "client", p.ClientID)
+	begin := func(ctx context.Context) (*Call, error) {
+		call, err := setup(ctx, floor)
+		if err != nil {
+			line.Close()
+			c.release(ch.ARN, p, mine)
+			return nil, err
+		}
+		call.line = line
+		c.mu.Lock()
+		mine.peer = call.Peer
+		c.mu.Unlock()
+		log.Info("a storage session begins")
+		return call, nil
+	}
+	carry := func(call *Call) {
+		err := call.run(c.ctx)
 		c.release(ch.ARN, p, mine)
+		log.Info("a storage session has ended", "why", err)
+	}
+	if ready == nil {
+		call, err := begin(c.ctx)
+		if err == nil {
+			go carry(call)
+		}
 		return err
 	}
-	call.line = line
-	c.mu.Lock()
-	mine.peer = call.Peer
-	c.mu.Unlock()
-	log := c.opts.Log.With("channel", ch.ARN, "role", p.Role.String(), "client", p.ClientID)
-	log.Info("a storage session begins")
 	go func() {
-		defer c.wg.Done()
-		err := call.run(c.ctx)
-		c.forget(ch.ARN, p, mine)
-		log.Info("a storage session has ended", "why", err)
+		err := c.wait(line, ready)
+		if err != nil {
+			line.Close()
+			c.release(ch.ARN, p, mine)
+			log.Info("a storage session had nothing to show", "why", err)
+			return
+		}
+		call, err := begin(c.ctx)
+		if err != nil {
+			log.Error("begin a storage session", "err", err)
+			return
+		}
+		carry(call)
 	}()
 	return nil
+}
+
+// wait waits for what a call is for, while the peer wants it.
+func (c *Calls) wait(line *signaling.Endpoint, ready func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(c.ctx, idleTime, errIdle)
+	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	defer func() { stop(nil); <-watched }()
+	go func() {
+		defer close(watched)
+		select {
+		case <-line.Done():
+			stop(line.Err())
+		case <-ctx.Done():
+		}
+	}()
+	err := ready(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // reserve makes room for a call; without an error, nil says that one is being
@@ -151,7 +198,7 @@ func (r *room) viewers() int {
 	return n
 }
 
-// release gives a reservation back.
+// release gives up a place.
 func (c *Calls) release(arn string, p signaling.Party, mine *ongoing) {
 	c.forget(arn, p, mine)
 	c.wg.Done()
