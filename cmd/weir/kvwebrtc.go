@@ -19,6 +19,7 @@ import (
 	"weir/internal/rtcpeer"
 	"weir/internal/signaling"
 	"weir/internal/turnserver"
+	"weir/playback/whep"
 )
 
 // openSignaling opens the broker of signalling channels.
@@ -101,7 +102,11 @@ func (s storageSessions) Join(_ context.Context, x control.StorageSession) error
 		return control.NoWebRTC()
 	}
 	var err error
-	if x.Party.Role == signaling.Master {
+	switch x.Party.Role {
+	case signaling.Viewer:
+		viewers := &whep.Storage{Calls: n.calls, WHEP: n.whep}
+		err = viewers.Join(x.Channel, x.Party, n.hub.Stream(string(x.Stream.ID)), x.Remote)
+	case signaling.Master:
 		storage := &ingestwebrtc.Storage{Calls: n.calls, Hub: n.hub, Endpoint: n.rtc, Clock: n.clock, Log: n.log}
 		err = storage.Join(x.Channel, rtcTarget(n.archive, x.Stream.Stream), x.Remote)
 	}

@@ -34,6 +34,7 @@ import (
 	"weir/playback"
 	"weir/playback/routes"
 	"weir/playback/rtspplay"
+	"weir/playback/whep"
 	"weir/web"
 )
 
@@ -49,10 +50,11 @@ type node struct {
 	audit    *auth.Audit
 	server   *server.Server
 	rtsp     *rtspserver.Server
+	rtc      *rtcpeer.Endpoint // nil while WebRTC is off, like whep
+	whep     *whep.WHEP
 	broker   *signaling.Broker
 	calls    *rtcchannel.Calls
 	turn     *turnserver.Server // nil when it is off
-	rtc      *rtcpeer.Endpoint  // nil while WebRTC is off
 	tls      *tls.Config
 
 	failed chan error // what ends the process
@@ -79,9 +81,10 @@ func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node,
 		{"sources", n.openSources},
 		{"notifications", n.openNotifications},
 		{"keys and audit log", n.openKeyStore},
+		{"WebRTC", n.openWebRTC},
 		{"HTTP", n.openHTTP},
 		{"RTSP", n.openRTSP},
-		{"WebRTC", n.openWebRTC},
+		{"WebRTC routes", n.registerWebRTC},
 		{"TURN", n.openTURN},
 		{"listeners", n.start},
 	})
@@ -168,7 +171,7 @@ func (n *node) openHTTP(context.Context) error {
 	})
 	play.Register(n.server)
 	n.catalogue.Listen(play)
-	api := catalogue.NewAPI(n.catalogue, n.hub, n.archive, pulls{n.sources, n.log}, play)
+	api := catalogue.NewAPI(n.catalogue, n.hub, n.archive, pulls{n.sources, n.log}, audience{n, play})
 	api.Register(n.server)
 	n.wg.Go(func() { api.Watch(n.ctx) })
 	n.registerSession()

@@ -10,13 +10,15 @@ import (
 	"weir/fragments/archive"
 	"weir/fragments/catalogue"
 	ingestwebrtc "weir/ingest/webrtc"
+	"weir/internal/live"
 	"weir/internal/rtchttp"
 	"weir/internal/rtcpeer"
 	"weir/internal/server"
+	"weir/playback/routes"
+	"weir/playback/whep"
 )
 
-// openWebRTC opens the port of WebRTC and registers WHIP and WHEP, unless it
-// is turned off.
+// openWebRTC opens the port of WebRTC, unless it is turned off.
 func (n *node) openWebRTC(context.Context) error {
 	if n.settings.WebRTCListen == "" {
 		return nil
@@ -36,14 +38,28 @@ func (n *node) openWebRTC(context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.onClose("WebRTC port", n.rtc.Close)
+	n.whep = &whep.WHEP{Find: rtcViewers{n.catalogue, n.hub}.find, Endpoint: n.rtc, Hub: n.hub, Log: n.log}
+	return nil
+}
+
+// registerWebRTC registers WHIP and WHEP.
+func (n *node) registerWebRTC(context.Context) error {
+	if n.rtc == nil {
+		return nil
+	}
 	n.registry.MustRegister(n.rtc)
 	whip := &ingestwebrtc.WHIP{Catalogue: rtcPublishers{n.catalogue, n.archive}, Hub: n.hub, Endpoint: n.rtc, Clock: n.clock, Log: n.log}
 	in := rtchttp.New(rtchttp.Options{Path: "whip", Opener: whip, Endpoint: n.rtc, Log: n.log})
 	in.Register(n.server)
-	n.onClose("WebRTC", func() error {
+	out := rtchttp.New(rtchttp.Options{Path: "whep", Opener: n.whep, Endpoint: n.rtc, Log: n.log})
+	out.Register(n.server)
+	n.onClose("WebRTC sessions", func() error {
 		err := n.rtc.Close()
 		in.Close()
+		out.Close()
 		whip.Close()
+		n.whep.Close()
 		return err
 	})
 	return nil
@@ -80,4 +96,47 @@ func rtcTarget(a *archive.Archive, s catalogue.Stream) ingestwebrtc.Target {
 		StreamID: string(s.ID), Takeover: s.Takeover, NotBefore: recordedUntil(a, s.ID),
 		KeyEvery: time.Duration(s.FragmentSeconds * float64(time.Second)),
 	}
+}
+
+// rtcViewers finds what WebRTC viewers ask for.
+type rtcViewers struct {
+	c   *catalogue.Catalogue
+	hub *live.Hub
+}
+
+func (v rtcViewers) find(_ context.Context, name string) (whep.Target, error) {
+	s, err := v.c.Get(name)
+	if errors.Is(err, catalogue.ErrNotFound) {
+		return whep.Target{}, server.NotFound("%v", err)
+	}
+	if err != nil {
+		return whep.Target{}, err
+	}
+	return whep.Target{Live: v.hub.Stream(string(s.ID)), Pulled: s.Source != nil}, nil
+}
+
+// audience is everybody who watches over HTTP and WebRTC.
+type audience struct {
+	n    *node
+	play *routes.Routes
+}
+
+// Viewers implements catalogue.Viewers.
+func (a audience) Viewers(id string) int {
+	n := a.play.Viewers(id)
+	if a.n.whep != nil {
+		n += len(a.n.whep.Viewers(id))
+	}
+	return n
+}
+
+// ViewerList implements catalogue.ViewerList.
+func (a audience) ViewerList(id string) any {
+	if a.n.whep == nil {
+		return nil
+	}
+	if list := a.n.whep.Viewers(id); len(list) > 0 {
+		return list
+	}
+	return nil
 }

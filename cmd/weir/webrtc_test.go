@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 	"github.com/pion/webrtc/v4/pkg/media"
 	"github.com/pion/webrtc/v4/pkg/media/h264reader"
@@ -253,4 +255,99 @@ func TestWHIP(t *testing.T) {
 	if !strings.Contains(out, "h264") || !strings.Contains(out, "opus") {
 		t.Errorf("the recording has %q", out)
 	}
+}
+
+// watched collects what a viewer gets.
+type watched struct {
+	pictures chan *rtp.Packet
+	sound    chan *rtp.Packet
+}
+
+// watch makes a client of WHEP that collects packets.
+func (c *rtcClient) watch(t testing.TB) watched {
+	t.Helper()
+	w := watched{make(chan *rtp.Packet, 20000), make(chan *rtp.Packet, 20000)}
+	for _, k := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeVideo, webrtc.RTPCodecTypeAudio} {
+		if _, err := c.AddTransceiverFromKind(k, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.OnTrack(func(r *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
+		to := w.sound
+		if r.Kind() == webrtc.RTPCodecTypeVideo {
+			to = w.pictures
+			_ = c.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: uint32(r.SSRC())}})
+		}
+		for {
+			p, _, err := r.ReadRTP()
+			if err != nil {
+				return
+			}
+			select {
+			case to <- p:
+			default:
+			}
+		}
+	})
+	return w
+}
+
+// take gets so many packets.
+func take(t testing.TB, c chan *rtp.Packet, n int) []*rtp.Packet {
+	t.Helper()
+	var out []*rtp.Packet
+	for range n {
+		select {
+		case p := <-c:
+			out = append(out, p)
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%d packets, then no more", len(out))
+		}
+	}
+	return out
+}
+
+// TestWHEP watches over WebRTC what another peer publishes over it.
+func TestWHEP(t *testing.T) {
+	t.Parallel()
+	w := startRTC(t)
+	video, audio := elementary(t, 200)
+	c := newRTC(t, w)
+	v, a := c.sendTrack(t, webrtc.MimeTypeH264), c.sendTrack(t, webrtc.MimeTypeOpus)
+	c.open(t, "/v1/video/door/whip")
+	c.await(t)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		stream(t, v, a, units(t, video), packets(t, audio))
+	}()
+	until(t, "it is online", func() bool {
+		status, body := w.Do(t, http.MethodGet, "/v1/video/door", nil)
+		return status == http.StatusOK && bytes.Contains(body, []byte(`"online":true`))
+	})
+	viewer := newRTC(t, w)
+	got := viewer.watch(t)
+	viewer.open(t, "/v1/video/door/whep")
+	viewer.await(t)
+	pictures, sound := take(t, got.pictures, 60), take(t, got.sound, 60)
+	for _, list := range [][]*rtp.Packet{pictures, sound} {
+		for i, p := range list[1:] {
+			if p.SequenceNumber != list[i].SequenceNumber+1 || int32(p.Timestamp-list[i].Timestamp) < 0 {
+				t.Fatalf("packet %d at %d follows %d at %d", p.SequenceNumber, p.Timestamp, list[i].SequenceNumber, list[i].Timestamp)
+			}
+		}
+	}
+	if first := pictures[0].Payload[0] & 0x1F; first != 24 && first != 7 {
+		t.Errorf("pictures begin with a NAL unit of type %d and not with parameter sets", first)
+	}
+	if body := w.Get(t, "/v1/video/door", nil); !bytes.Contains(body, []byte(`"readers":1`)) || !bytes.Contains(body, []byte(`"viewers":[{`)) {
+		t.Errorf("state %s", body)
+	}
+	if res, body := viewer.request(t, http.MethodDelete, viewer.location, "", ""); res.StatusCode != http.StatusOK {
+		t.Errorf("DELETE: %s %s", res.Status, body)
+	}
+	if body := w.Get(t, "/v1/video/door", nil); !bytes.Contains(body, []byte(`"readers":0`)) {
+		t.Errorf("after DELETE: state %s", body)
+	}
+	<-done
 }
