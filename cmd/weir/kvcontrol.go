@@ -11,10 +11,14 @@ import (
 // registerControl registers the control plane of Kinesis Video Streams, and
 // starts its worker.
 func (n *node) registerControl(mux *awsserve.Mux) error {
+	if err := n.openSignaling(); err != nil {
+		return err
+	}
 	api, err := control.New(control.Options{
 		Streams: control.NewStreams(n.catalogue, n.settings.Region, n.settings.Account), Meta: n.meta, Clock: n.clock, Log: n.log,
 		AWSLimits: n.settings.AWSLimits,
 		Address:   n.apiAddress,
+		Broker:    n.broker, ICEServers: n.iceServers, Storage: storageSessions{n},
 	})
 	if err != nil {
 		return err
@@ -24,6 +28,7 @@ func (n *node) registerControl(mux *awsserve.Mux) error {
 			return err
 		}
 	}
+	api.RegisterSignaling(mux, n.server)
 	done := make(chan struct{})
 	n.wg.Go(func() {
 		defer close(done)

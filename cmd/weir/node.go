@@ -25,9 +25,12 @@ import (
 	"weir/internal/config"
 	"weir/internal/egress"
 	"weir/internal/live"
+	"weir/internal/rtcchannel"
 	"weir/internal/rtcpeer"
 	"weir/internal/rtspserver"
 	"weir/internal/server"
+	"weir/internal/signaling"
+	"weir/internal/turnserver"
 	"weir/playback"
 	"weir/playback/routes"
 	"weir/playback/rtspplay"
@@ -49,6 +52,9 @@ type node struct {
 	rtsp     *rtspserver.Server
 	rtc      *rtcpeer.Endpoint // nil while WebRTC is off, like whep
 	whep     *whep.WHEP
+	broker   *signaling.Broker
+	calls    *rtcchannel.Calls
+	turn     *turnserver.Server // nil when it is off
 	tls      *tls.Config
 
 	failed chan error // what ends the process
@@ -79,6 +85,7 @@ func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node,
 		{"HTTP", n.openHTTP},
 		{"RTSP", n.openRTSP},
 		{"WebRTC routes", n.registerWebRTC},
+		{"TURN", n.openTURN},
 		{"listeners", n.start},
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {

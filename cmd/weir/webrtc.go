@@ -33,7 +33,7 @@ func (n *node) openWebRTC(context.Context) error {
 	}
 	var err error
 	n.rtc, err = rtcpeer.Listen(rtcpeer.Options{
-		Listen: n.settings.WebRTCListen, PublicHosts: n.settings.PublicHost, ICEServers: servers, Log: n.log,
+		Listen: n.settings.WebRTCListen, PublicHosts: n.settings.PublicHost, ICEServers: servers, MoreICEServers: n.relaysFor, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -87,10 +87,15 @@ func (p rtcPublishers) Resolve(ctx context.Context, name string) (ingestwebrtc.T
 	case err != nil:
 		return ingestwebrtc.Target{}, err
 	}
+	return rtcTarget(p.a, s), nil
+}
+
+// rtcTarget is where a WebRTC peer publishes that may publish to a stream.
+func rtcTarget(a *archive.Archive, s catalogue.Stream) ingestwebrtc.Target {
 	return ingestwebrtc.Target{
-		StreamID: string(s.ID), Takeover: s.Takeover, NotBefore: recordedUntil(p.a, s.ID),
+		StreamID: string(s.ID), Takeover: s.Takeover, NotBefore: recordedUntil(a, s.ID),
 		KeyEvery: time.Duration(s.FragmentSeconds * float64(time.Second)),
-	}, nil
+	}
 }
 
 // rtcViewers finds what WebRTC viewers ask for.

@@ -8,10 +8,12 @@ import (
 
 	"weir/fragments/catalogue"
 	model "weir/internal/awsapi/kinesisvideo"
+	"weir/internal/awsapi/kvsignaling"
 	"weir/internal/awsserve"
 	"weir/internal/clock"
 	"weir/internal/meta"
 	"weir/internal/quota"
+	"weir/internal/signaling"
 )
 
 // Options are what the control plane stands on.
@@ -24,6 +26,14 @@ type Options struct {
 	// Address is where the client of a request reaches this server:
 	// http://host:port or https://host, without a slash at the end.
 	Address func(*http.Request) string
+	// Broker joins the peers of signalling channels.
+	Broker *signaling.Broker
+	// ICEServers are those that a client of a channel may use, with
+	// credentials of its own; nil where there are none.
+	ICEServers func(r *http.Request, channel, client string) []kvsignaling.IceServer
+	// Storage has the storage sessions of channels; nil where there is no
+	// WebRTC.
+	Storage Storage
 }
 
 // API answers the control plane.
@@ -43,7 +53,7 @@ func New(opts Options) (*API, error) {
 	a := &API{opts: opts, streams: opts.Streams, catalogue: opts.Streams.catalogue, place: opts.Streams.place, limits: quota.New(opts.AWSLimits)}
 	a.worker = newWorker(opts.Log)
 	var err error
-	if a.channels, err = openChannels(opts.Meta, opts.Clock, a.place); err != nil {
+	if a.channels, err = openChannels(opts.Meta, opts.Clock, a.place, a.tell); err != nil {
 		return nil, err
 	}
 	a.resume()

@@ -40,8 +40,17 @@ func (a *API) onStreamTags(c *awsserve.Call, name, arn *string, x auth.Access) (
 // onChannel finds the channel of an operation that the caller may do there. As
 // with streams, who may not is not told whether it exists.
 func (a *API) onChannel(c *awsserve.Call, name, arn *string, x auth.Access) (channel, error) {
-	found, missing := a.channels.find(name, arn)
 	x.Action = action(c)
+	found, err := a.mayChannel(c.Identity, name, arn, x)
+	if err != nil {
+		return channel{}, err
+	}
+	return found, a.limit(c, found.ARN)
+}
+
+// mayChannel finds the channel that an identity may do something with.
+func (a *API) mayChannel(id auth.Identity, name, arn *string, x auth.Access) (channel, error) {
+	found, missing := a.channels.find(name, arn)
 	x.Resource, x.ResourceTags = found.ARN, found.Tags
 	switch {
 	case missing == nil:
@@ -50,13 +59,10 @@ func (a *API) onChannel(c *awsserve.Call, name, arn *string, x auth.Access) (cha
 	case name != nil:
 		x.Resource = a.place.unborn(channelKind, *name)
 	}
-	if err := c.Identity.Authorize(x); err != nil {
+	if err := id.Authorize(x); err != nil {
 		return channel{}, err
 	}
-	if missing != nil {
-		return channel{}, missing
-	}
-	return found, a.limit(c, found.ARN)
+	return found, missing
 }
 
 // change lets edit change the stream of an operation, which must be ACTIVE and

@@ -64,13 +64,15 @@ type channels struct {
 	meta  meta.Store
 	clock clock.Clock
 	place place
+	// changed hears of every change of a channel, under mu; see [API.tell].
+	changed func(c *channel, gone bool)
 
 	mu     sync.Mutex // guards byName, and is held while a change is written
 	byName map[string]channel
 }
 
-func openChannels(m meta.Store, c clock.Clock, p place) (*channels, error) {
-	t := &channels{meta: m, clock: c, place: p, byName: map[string]channel{}}
+func openChannels(m meta.Store, c clock.Clock, p place, changed func(*channel, bool)) (*channels, error) {
+	t := &channels{meta: m, clock: c, place: p, changed: changed, byName: map[string]channel{}}
 	for e, err := range m.Scan(channelPrefix, meta.PrefixEnd(channelPrefix), false) {
 		if err != nil {
 			return nil, fmt.Errorf("load channels: %w", err)
@@ -201,6 +203,7 @@ func (t *channels) commit(c *channel, value []byte) error {
 	}
 	if value == nil {
 		delete(t.byName, c.Name)
+		t.changed(c, true)
 		return nil
 	}
 	e, err := t.meta.Get(key)
@@ -209,6 +212,7 @@ func (t *channels) commit(c *channel, value []byte) error {
 	}
 	c.revision = e.Revision
 	t.byName[c.Name] = *c
+	t.changed(c, c.State == catalogue.Deleting)
 	return nil
 }
 

@@ -18,6 +18,9 @@
 //
 //	video/channel/<name>   a signalling channel, JSON
 //
+// Where the peers of a channel meet is package signaling; here it is decided who
+// may connect.
+//
 // Package control carries no media: where it is put and read, GetDataEndpoint
 // says. Who serves that finds streams with [Streams].
 package control

@@ -10,9 +10,6 @@ import (
 	"weir/internal/awsserve"
 )
 
-// signalingPath is the path of the WebSocket.
-const signalingPath = "/signaling"
-
 // getSignalingChannelEndpoint answers GetSignalingChannelEndpoint with
 // addresses of this server that the caller can reach: over TLS when it came
 // over TLS.

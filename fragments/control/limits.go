@@ -25,6 +25,8 @@ func rateOf(operation string) rate {
 		return rate{account: 300}
 	case "UpdateMediaStorageConfiguration":
 		return rate{account: 10, resource: 5}
+	case "JoinStorageSession", "JoinStorageSessionAsViewer":
+		return rate{account: 50, resource: 2}
 	case "StartEdgeConfigurationUpdate", "DeleteEdgeConfiguration":
 		return rate{account: 10, resource: 1}
 	case "ListEdgeAgentConfigurations":

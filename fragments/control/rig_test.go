@@ -13,11 +13,13 @@ import (
 	"weir/fragments/archive/archivetest"
 	"weir/fragments/catalogue"
 	"weir/internal/auth"
+	"weir/internal/awsapi/kvsignaling"
 	"weir/internal/awsserve"
 	"weir/internal/clock"
 	"weir/internal/meta"
 	"weir/internal/objects"
 	"weir/internal/server"
+	"weir/internal/signaling"
 	"weir/internal/vfs"
 )
 
@@ -34,6 +36,7 @@ type rig struct {
 	store     *awayStore
 	catalogue *catalogue.Catalogue
 	api       *API
+	broker    *signaling.Broker
 	limits    bool
 	id        auth.Identity
 	paths     map[string]string // by operation
@@ -72,7 +75,11 @@ func (r *rig) open() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	if r.broker, err = signaling.New(signaling.Options{Log: log}); err != nil {
+		r.t.Fatal(err)
+	}
 	r.api, err = New(Options{
+		Broker: r.broker, ICEServers: testServers,
 		Streams: NewStreams(r.catalogue, "us-east-1", "000000000000"), Meta: r.meta, Clock: r.clock, Log: log, AWSLimits: r.limits,
 		Address: func(x *http.Request) string { return "https://" + x.Host },
 	})
@@ -92,6 +99,11 @@ func (r *rig) open() {
 			r.paths[o.Name] = o.URI
 		}
 	}
+}
+
+// testServers is an ICE server for everybody.
+func testServers(_ *http.Request, _, client string) []kvsignaling.IceServer {
+	return []kvsignaling.IceServer{{Uris: []string{"turn:127.0.0.1:3478"}, Username: &client, Password: new("secret"), Ttl: new(int32(300))}}
 }
 
 // restart is what a new process finds.

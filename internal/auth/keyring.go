@@ -33,6 +33,7 @@ const (
 	purposeSecret = "weir secret at rest v1"
 	purposeToken  = "weir token v1"
 	purposeNonce  = "weir rtsp nonce v1"
+	purposeTURN   = "weir turn credentials v1"
 )
 
 // masterKey is one key of the keyring.
@@ -164,6 +165,22 @@ func (k *Keyring) derive(id, purpose string) []byte {
 		}
 	}
 	return nil
+}
+
+// TURNKeys are those of which the passwords of TURN clients are made: the
+// present one, and after it those that it has replaced.
+func (k *Keyring) TURNKeys() [][]byte {
+	k.mu.RLock()
+	ids := make([]string, 0, len(k.state.Keys))
+	for i := len(k.state.Keys) - 1; i >= 0; i-- {
+		ids = append(ids, k.state.Keys[i].ID)
+	}
+	k.mu.RUnlock()
+	keys := make([][]byte, 0, len(ids))
+	for _, id := range ids {
+		keys = append(keys, k.derive(id, purposeTURN))
+	}
+	return keys
 }
 
 // aead returns the cipher of a key and purpose. The nonce is random, 96 bits:

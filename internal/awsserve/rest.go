@@ -15,9 +15,7 @@ func (m *Mux) RegisterPaths(r server.Routes, s *Service) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	refuse := server.Refuse(func(w http.ResponseWriter, r *http.Request, err error) {
-		refuseIn(w, r, awsapi.RESTJSON, awsapi.PlainJSON, err)
-	})
+	refuse := server.Refuse(refusePath)
 	for i := range s.Model.Operations {
 		o := &s.Model.Operations[i]
 		options := []server.RouteOption{server.Services(s.Model.SigningName), refuse}
@@ -27,6 +25,25 @@ func (m *Mux) RegisterPaths(r server.Routes, s *Service) error {
 		r.Handle(o.Method+" "+o.URI, func(w http.ResponseWriter, r *http.Request, id auth.Identity) { m.servePath(w, r, id, s, o) }, options...)
 	}
 	return nil
+}
+
+func refusePath(w http.ResponseWriter, r *http.Request, err error) {
+	refuseIn(w, r, awsapi.RESTJSON, awsapi.PlainJSON, err)
+}
+
+// RegisterRaw registers a pattern that belongs to a service, but is no
+// operation of its model: the handler answers by itself. When it returns an
+// error instead, that is answered and counted as one of an operation.
+func (m *Mux) RegisterRaw(r server.Routes, pattern, name string, s *Service, h func(http.ResponseWriter, *http.Request, auth.Identity) error) {
+	o := &awsapi.Operation{Name: name}
+	r.Handle(pattern, func(w http.ResponseWriter, r *http.Request, id auth.Identity) {
+		start, code := time.Now(), codeOK
+		setIDs(w, r)
+		if err := h(w, r, id); err != nil {
+			code = m.fail(w, &Call{Operation: o, Encoding: awsapi.PlainJSON, Identity: id, Request: r}, s, err)
+		}
+		m.metrics.observe(s.Model.ID, name, code, time.Since(start))
+	}, server.Services(s.Model.SigningName), server.Refuse(refusePath))
 }
 
 // servePath answers one request to an operation with a path of its own.

@@ -64,6 +64,9 @@ type Settings struct {
 	PublicHost   []string `name:"public-host" env:"WEIR_PUBLIC_HOST" placeholder:"HOST" group:"WebRTC" help:"Addresses that are offered to WebRTC clients beside those of this machine; also names in a certificate of our own." example:"203.0.113.7"`
 	ICEServer    []string `name:"ice-server" env:"WEIR_ICE_SERVER" placeholder:"URL" group:"WebRTC" help:"STUN and TURN servers that WHIP and WHEP clients are told: stun:HOST:PORT, or turn:USER:PASSWORD@HOST:PORT, with ?transport=tcp where it is TCP." example:"stun:stun.example.com:3478"`
 
+	TURNListen     string    `name:"turn-listen" env:"WEIR_TURN_LISTEN" default:"127.0.0.1:3478" placeholder:"ADDR" group:"WebRTC" help:"STUN and TURN for peers that cannot reach each other or this server, UDP and TCP. Empty turns it off." example:"0.0.0.0:3478"`
+	TURNRelayPorts PortRange `name:"turn-relay-ports" env:"WEIR_TURN_RELAY_PORTS" placeholder:"RANGE" group:"WebRTC" help:"UDP ports of TURN relays, which the firewall must let in. Without it, any free port." example:"49152-50151"`
+
 	Store        string   `name:"store" env:"WEIR_STORE" placeholder:"URL" group:"Store" help:"Where media is kept: file:///path or s3://bucket/prefix?endpoint=http://host:port&region=NAME. Default: a directory in the data directory. Keys come from WEIR_STORE_ACCESS_KEY and WEIR_STORE_SECRET_KEY, else from the standard AWS chain." example:"s3://footage?endpoint=http://127.0.0.1:9000"`
 	StoreCreate  bool     `name:"store-create-bucket" env:"WEIR_STORE_CREATE_BUCKET" default:"true" negatable:"" group:"Store" help:"Make the bucket when it is missing."`
 	DiskLowWater Size     `name:"disk-low-water" env:"WEIR_DISK_LOW_WATER" default:"2GiB" placeholder:"SIZE" group:"Store" help:"Free space at which the oldest recordings go before their time, and at half of which recording stops." example:"20GiB"`
@@ -147,7 +150,7 @@ func (s *Settings) validateAddresses() error {
 	for _, a := range []struct{ name, address string }{
 		{"listen", s.Listen}, {"tls-listen", s.TLSListen}, {"rtsp-listen", s.RTSPListen},
 		{"rtsps-listen", s.RTSPSListen}, {"rtsp-rtp-listen", s.RTSPRTPListen},
-		{"rtsp-rtcp-listen", s.RTSPRTCPListen}, {"webrtc-listen", s.WebRTCListen},
+		{"rtsp-rtcp-listen", s.RTSPRTCPListen}, {"webrtc-listen", s.WebRTCListen}, {"turn-listen", s.TURNListen},
 	} {
 		if _, err := port(a.address); err != nil && a.address != "" {
 			errs = append(errs, fmt.Errorf("%s: %w", a.name, err))

@@ -139,3 +139,31 @@ func (n *Network) UnmarshalText(text []byte) error {
 
 // MarshalText is the inverse of UnmarshalText.
 func (n Network) MarshalText() ([]byte, error) { return []byte(n.Prefix.String()), nil }
+
+// PortRange is a range of ports, written as 49152-50151; empty is any port.
+type PortRange struct{ First, Last uint16 }
+
+// UnmarshalText parses a range of ports.
+func (r *PortRange) UnmarshalText(text []byte) error {
+	word := strings.TrimSpace(string(text))
+	if word == "" {
+		*r = PortRange{}
+		return nil
+	}
+	first, last, _ := strings.Cut(word, "-")
+	low, err := strconv.ParseUint(strings.TrimSpace(first), 10, 16)
+	high, err2 := strconv.ParseUint(strings.TrimSpace(last), 10, 16)
+	if err != nil || err2 != nil || low == 0 || high < low {
+		return fmt.Errorf("%q is not a range of ports; write for example 49152-50151", word)
+	}
+	*r = PortRange{uint16(low), uint16(high)}
+	return nil
+}
+
+// MarshalText is the inverse of UnmarshalText.
+func (r PortRange) MarshalText() ([]byte, error) {
+	if r == (PortRange{}) {
+		return nil, nil
+	}
+	return fmt.Appendf(nil, "%d-%d", r.First, r.Last), nil
+}

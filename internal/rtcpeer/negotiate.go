@@ -217,6 +217,9 @@ func finish(text string) string {
 // Want is a section of an offer of ours in which the peer is to send.
 type Want struct {
 	Codecs []media.Codec // in order of preference, of one kind
+	// Send goes the other way in the same section; nil is for none. Its codec
+	// is one of them.
+	Send *Sender
 }
 
 // Offer makes a peer to which we make the offer: it is to send what is wanted,
@@ -244,6 +247,9 @@ func (e *Endpoint) Offer(ctx context.Context, o PeerOptions, wants []Want) (*Pee
 	p, err := e.newPeer(o, codecs)
 	if err != nil {
 		return nil, "", err
+	}
+	for _, w := range wants {
+		p.duplex = append(p.duplex, w.Send)
 	}
 	text, err := p.offer(ctx, sections, byCodec)
 	if err != nil {
@@ -284,7 +290,7 @@ func (p *Peer) offer(ctx context.Context, wants [][]Codec, byCodec map[media.Cod
 		}
 		s.join(p, t.Sender())
 	}
-	for _, codecs := range wants {
+	for i, codecs := range wants {
 		if len(codecs) == 0 {
 			return "", errors.New("offer a section: it has no codec")
 		}
@@ -292,7 +298,15 @@ func (p *Peer) offer(ctx context.Context, wants [][]Codec, byCodec map[media.Cod
 		if codecs[0].Codec.Kind() == media.Audio {
 			kind = webrtc.RTPCodecTypeAudio
 		}
-		t, err := p.pc.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+		var t *webrtc.RTPTransceiver
+		var err error
+		if send := p.duplex[i]; send != nil {
+			if t, err = p.pc.AddTransceiverFromTrack(send, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendrecv}); err == nil {
+				send.join(p, t.Sender())
+			}
+		} else {
+			t, err = p.pc.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+		}
 		if err == nil {
 			err = t.SetCodecPreferences(pionCodecs(codecs))
 		}
@@ -344,8 +358,10 @@ func (p *Peer) Accept(d *Description) error {
 		return malformed("%v", err)
 	}
 	p.remote, p.received = d, received
-	for _, s := range p.opts.Send {
-		p.watch(s)
+	for _, s := range slices.Concat(p.opts.Send, p.duplex) {
+		if s != nil {
+			p.watch(s)
+		}
 	}
 	return p.addCandidates(d.candidates)
 }

@@ -65,6 +65,7 @@ type Peer struct {
 	ends bool
 
 	signal   sync.Mutex // guards the following, and orders descriptions
+	duplex   []*Sender  // of the sections that we want, nil where nothing goes the other way
 	remote   *Description
 	cands    *candidates
 	restarts int

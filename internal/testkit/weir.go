@@ -65,7 +65,7 @@ func StartWeir(t testing.TB, binary string, env []string, flags ...string) *Weir
 	w.flags = flags
 	w.args = append([]string{
 		"serve", "--data-dir", w.DataDir, "--listen", httpAddr, "--rtsp-listen", rtspAddr,
-		"--rtsp-rtp-listen", "", "--rtsp-rtcp-listen", "", "--webrtc-listen", "", "--disk-low-water", "1MiB",
+		"--rtsp-rtp-listen", "", "--rtsp-rtcp-listen", "", "--webrtc-listen", "", "--turn-listen", "", "--disk-low-water", "1MiB",
 	}, flags...)
 	w.env = append([]string{"WEIR_ROOT_ACCESS_KEY=" + w.AccessKey, "WEIR_ROOT_SECRET_KEY=" + w.SecretKey}, env...)
 	t.Cleanup(w.client.CloseIdleConnections)

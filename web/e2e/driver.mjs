@@ -4,11 +4,12 @@
 // its input does.
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
+import { channel } from "./channel.mjs";
 import { journey } from "./console.mjs";
 import { play } from "./players.mjs";
 import { publish, watch } from "./webrtc.mjs";
 
-const actions = { play, journey, publish, watch };
+const actions = { play, journey, publish, watch, channel };
 
 const flags = [
   "--headless",

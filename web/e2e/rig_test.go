@@ -58,11 +58,12 @@ const (
 type rig struct {
 	*testkit.Weir
 	*browser
-	site  string // a page of another site that embeds streams
-	link  string // logs in once
-	film  string
-	start time.Time
-	end   time.Time
+	site   string // a page of another site that embeds streams
+	secure string // the server over TLS, where a test wants it
+	link   string // logs in once
+	film   string
+	start  time.Time
+	end    time.Time
 }
 
 func startRig(t *testing.T) *rig {
@@ -154,18 +155,21 @@ func startSite(t *testing.T) string {
 	}
 	files := map[string]string{
 		"/": "e2e/page.html", "/page.mjs": "e2e/page.mjs",
-		"/lib/hls.js":   "node_modules/hls.js/dist/hls.js",
-		"/lib/dash.js":  "node_modules/dashjs/dist/modern/umd/dash.all.debug.js",
-		"/lib/shaka.js": "node_modules/shaka-player/dist/shaka-player.compiled.debug.js",
+		"/channel": "e2e/channel.html", "/channel-page.mjs": "e2e/channel-page.mjs",
+		"/lib/kvs-webrtc.js": "../cmd/weir/testdata/sdk/node_modules/amazon-kinesis-video-streams-webrtc/dist/kvs-webrtc.js",
+		"/lib/hls.js":        "node_modules/hls.js/dist/hls.js",
+		"/lib/dash.js":       "node_modules/dashjs/dist/modern/umd/dash.all.debug.js",
+		"/lib/shaka.js":      "node_modules/shaka-player/dist/shaka-player.compiled.debug.js",
 	}
 	mux := http.NewServeMux()
 	for path, file := range files {
 		file = filepath.Join(root, "web", filepath.FromSlash(file))
 		if _, err := os.Stat(file); err != nil {
-			t.Fatalf("a player is missing: run npm ci in web (%v)", err)
+			t.Fatalf("a file of the page is missing: run npm ci in web and in cmd/weir/testdata/sdk (%v)", err)
 		}
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			if filepath.Ext(file) == ".mjs" {
+			switch filepath.Ext(file) {
+			case ".mjs":
 				w.Header().Set("Content-Type", "text/javascript")
 			}
 			http.ServeFile(w, r, file)

@@ -157,21 +157,30 @@ async function channels(StreamARN) {
   assert.equal(new URL(addresses[0].ResourceEndpoint).host, new URL(endpoint).host);
   await peers(ChannelARN);
   await send(new UpdateMediaStorageConfigurationCommand({ ChannelARN, MediaStorageConfiguration: { Status: 'DISABLED' } }));
+  await fails('InvalidArgumentException', new JoinStorageSessionCommand({ channelArn: ChannelARN }), new KinesisVideoWebRTCStorageClient(options));
   await fails('VersionMismatchException', new DeleteSignalingChannelCommand({ ChannelARN, CurrentVersion: 'other' }));
   await send(new DeleteSignalingChannelCommand({ ChannelARN, CurrentVersion: (await channel()).Version }));
   await until('the channel stays', async () => channel().then(() => false, (e) => e.name === 'ResourceNotFoundException'));
 }
 
-// peers asks for what comes with WebRTC.
+// peers asks for what WebRTC peers ask; the channel stores its media.
 async function peers(ChannelARN) {
   const signaling = new KinesisVideoSignalingClient(options);
-  await fails('InvalidArgumentException', new GetIceServerConfigCommand({ ChannelARN }), signaling);
+  const ice = async (input) => (await signaling.send(new GetIceServerConfigCommand({ ChannelARN, ...input }))).IceServerList;
+  const [server] = await ice({ ClientId: 'me', Service: 'TURN' });
+  assert.equal(server.Ttl, 300);
+  assert.ok(server.Uris.some((u) => u.startsWith('stun:')) && server.Uris.some((u) => u.endsWith('transport=tcp')), server.Uris);
+  for (const text of [server.Username, server.Password]) assert.match(text, /^[a-zA-Z0-9_.-]{1,256}$/);
+  assert.notEqual((await ice({ Username: 'other' }))[0].Password, server.Password);
+  await fails('InvalidClientException', new GetIceServerConfigCommand({ ChannelARN, ClientId: 'AWS_me' }), signaling);
   await fails('ResourceNotFoundException', new GetIceServerConfigCommand({ ChannelARN: ChannelARN + '0' }), signaling);
   await fails('InvalidArgumentException', new SendAlexaOfferToMasterCommand({ ChannelARN, SenderClientId: 'a', MessagePayload: 'e30=' }), signaling);
   const storage = new KinesisVideoWebRTCStorageClient(options);
-  await fails('InvalidArgumentException', new JoinStorageSessionCommand({ channelArn: ChannelARN }), storage);
+  await storage.send(new JoinStorageSessionCommand({ channelArn: ChannelARN }));
+  await storage.send(new JoinStorageSessionCommand({ channelArn: ChannelARN }));
   await fails('ResourceNotFoundException', new JoinStorageSessionCommand({ channelArn: ChannelARN + '0' }), storage);
-  await fails('InvalidArgumentException', new JoinStorageSessionAsViewerCommand({ channelArn: ChannelARN, clientId: 'me' }), storage);
+  await storage.send(new JoinStorageSessionAsViewerCommand({ channelArn: ChannelARN, clientId: 'me' }));
+  await fails('InvalidArgumentException', new JoinStorageSessionAsViewerCommand({ channelArn: ChannelARN, clientId: 'AWS_me' }), storage);
 }
 
 async function removal(StreamARN) {
