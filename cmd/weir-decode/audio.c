@@ -83,6 +83,10 @@ static int open_coder(struct audio *a, const struct request *r, char *why, size_
 		av_opt_set(a->enc->priv_data, "frame_duration", "20", 0);
 	} else {
 		a->enc->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+		/* The other ways of this coder spoil plain tones at these rates;
+		 * this one is also the quickest. */
+		av_opt_set(a->enc->priv_data, "aac_coder", "fast", 0);
+		av_opt_set_int(a->enc->priv_data, "aac_tns", 0, 0);
 	}
 	int err = avcodec_open2(a->enc, codec, NULL);
 	if (err < 0)

@@ -93,6 +93,17 @@ static int filter(void)
 static int filter(void) { return 0; }
 #endif
 
+/* close_others closes what the parent left open beside stdin, stdout, stderr. */
+static void close_others(void)
+{
+#ifdef __NR_close_range
+	if (syscall(__NR_close_range, 3u, ~0u, 0u) == 0)
+		return;
+#endif
+	for (int fd = 3; fd < 4096; fd++)
+		close(fd);
+}
+
 int confine(unsigned long megabytes, long parent)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
@@ -101,6 +112,7 @@ int confine(unsigned long megabytes, long parent)
 		die("the parent is gone already");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		die("give up new privileges: %s", strerror(errno));
+	close_others();
 	limit(RLIMIT_CORE, 0, "core dumps");
 	limit(RLIMIT_FSIZE, 0, "files");
 	limit(RLIMIT_NOFILE, 3, "open files"); /* stdin, stdout, stderr */
