@@ -34,6 +34,7 @@ func leaves() map[string][]string {
 		"internal/meta":        {"internal/vfs"},
 		"internal/nearest":     {},
 		"internal/objects":     {"internal/vfs"},
+		"internal/rtcpeer":     {"internal/egress", "internal/media"},
 		"internal/rtspserver":  {"internal/burst", "internal/media", "internal/auth"},
 		"internal/testkit":     {},
 		"internal/vfs":         {},

@@ -134,6 +134,31 @@ func TestDemand(t *testing.T) {
 	}
 }
 
+// TestKeyRequests reach the producer of the moment, whoever asks.
+func TestKeyRequests(t *testing.T) {
+	s := NewHub(Options{}).Stream("a")
+	s.RequestKey() // nobody produces
+	asked := 0
+	p, err := s.Publish(PublishOptions{OnKeyRequest: func() { asked++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.Subscribe(ReaderOptions{})
+	defer r.Close()
+	r.SetNote("thinned")
+	s.RequestKey()
+	r.RequestKey()
+	p.Close(nil)
+	s.RequestKey()
+	if _, err := s.Publish(PublishOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s.RequestKey()
+	if st := s.State(); asked != 2 || st.Readers[0].Note != "thinned" {
+		t.Errorf("asked %d times, state %+v", asked, st.Readers)
+	}
+}
+
 func TestNextWakes(t *testing.T) {
 	s := NewHub(Options{}).Stream("a")
 	r := s.Subscribe(ReaderOptions{})

@@ -20,6 +20,7 @@ type Reader struct {
 	bytes   int
 	err     error  // why there will be no more events
 	skipped uint64 // in total
+	note    string // for State
 
 	// What is owed to the reader before the next sample. Filled while the
 	// reader waits for a key frame.
@@ -75,6 +76,17 @@ func (r *Reader) Close() {
 	r.stream.remove(r)
 	r.fail(ErrClosed)
 }
+
+// SetNote says for State what is done for this reader that is not done for
+// others: frames that are left out, for example.
+func (r *Reader) SetNote(note string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.note = note
+}
+
+// RequestKey asks the producer of the stream for a key frame.
+func (r *Reader) RequestKey() { r.stream.RequestKey() }
 
 // fail ends the reader at once; what is queued is forgotten.
 func (r *Reader) fail(err error) {
@@ -210,5 +222,5 @@ func (r *Reader) skippedTotal() uint64 {
 func (r *Reader) state() ReaderState {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return ReaderState{Name: r.opts.Name, Queued: r.n, QueuedBytes: r.bytes, Skipped: r.skipped}
+	return ReaderState{Name: r.opts.Name, Note: r.note, Queued: r.n, QueuedBytes: r.bytes, Skipped: r.skipped}
 }

@@ -27,6 +27,7 @@ type State struct {
 // ReaderState describes a reader.
 type ReaderState struct {
 	Name        string `json:"name"`
+	Note        string `json:"note,omitempty"` // what is done for it that is not done for others
 	Queued      int    `json:"queued"`
 	QueuedBytes int    `json:"queuedBytes"`
 	Skipped     uint64 `json:"skipped"`

@@ -37,6 +37,10 @@ type PublishOptions struct {
 	Remote   string // where it comes from, for people
 	Takeover bool   // whether it may end a present producer
 	Recorded bool   // it records itself: readers that record get nothing of it
+	// OnKeyRequest is told that somebody wants a key frame, nil if the producer
+	// makes them as it pleases. It must not wait, and bounds by itself how often
+	// it passes the wish on.
+	OnKeyRequest func()
 }
 
 // Publish makes the caller the producer of the stream. It fails with a
@@ -74,6 +78,20 @@ func (s *Stream) Demand() (readers int, changed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.demand, s.changed
+}
+
+// RequestKey asks the producer for a key frame, if it takes requests: a reader
+// that joined, or lost something, need not wait then for the next.
+func (s *Stream) RequestKey() {
+	s.mu.Lock()
+	var ask func()
+	if s.pub != nil {
+		ask = s.pub.opts.OnKeyRequest
+	}
+	s.mu.Unlock()
+	if ask != nil {
+		ask()
+	}
 }
 
 // Tracks returns the present tracks, nil while nobody produces.
