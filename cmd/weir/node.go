@@ -23,10 +23,12 @@ import (
 	"weir/ingest/source"
 	"weir/internal/auth"
 	"weir/internal/config"
+	"weir/internal/decode"
 	"weir/internal/egress"
 	"weir/internal/live"
 	"weir/internal/rtspserver"
 	"weir/internal/server"
+	"weir/internal/transcode"
 	"weir/playback"
 	"weir/playback/routes"
 	"weir/playback/rtspplay"
@@ -37,15 +39,17 @@ import (
 // each other. close takes them down in the reverse order.
 type node struct {
 	storage
-	registry *prometheus.Registry
-	hub      *live.Hub
-	sources  *source.Supervisor
-	verifier *auth.Verifier
-	keyStore *auth.KeyStore
-	audit    *auth.Audit
-	server   *server.Server
-	rtsp     *rtspserver.Server
-	tls      *tls.Config
+	registry   *prometheus.Registry
+	hub        *live.Hub
+	sources    *source.Supervisor
+	decoders   *decode.Decoders
+	transcodes *transcode.Streams
+	verifier   *auth.Verifier
+	keyStore   *auth.KeyStore
+	audit      *auth.Audit
+	server     *server.Server
+	rtsp       *rtspserver.Server
+	tls        *tls.Config
 
 	failed chan error // what ends the process
 	ctx    context.Context
@@ -68,6 +72,7 @@ func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node,
 		{"catalogue", n.openCatalogue},
 		{"data streams", n.openDataStreams},
 		{"live streams", n.openLive},
+		{"transcoding", n.openTranscoding},
 		{"sources", n.openSources},
 		{"notifications", n.openNotifications},
 		{"keys and audit log", n.openKeyStore},
@@ -132,7 +137,8 @@ func (n *node) openSources(context.Context) error {
 func (n *node) openHTTP(context.Context) error {
 	n.registry = prometheus.NewRegistry()
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		newMetrics(n.archive, n.catalogue, n.hub), newStreamMetrics(n.streams), newAuditMetrics(n.audit))
+		newMetrics(n.archive, n.catalogue, n.hub), newStreamMetrics(n.streams), newAuditMetrics(n.audit),
+		newTranscodeMetrics(n.decoders, n.transcodes, n.catalogue))
 	var err error
 	n.verifier, err = auth.NewVerifier(auth.Options{
 		Keys: n.keyStore, Audit: n.audit, Account: n.settings.Account, HomeRegion: n.settings.Region, Keyring: n.keyring, Streams: passwords{n.catalogue}, Clock: n.clock,
@@ -159,6 +165,7 @@ func (n *node) openHTTP(context.Context) error {
 	play.Register(n.server)
 	n.catalogue.Listen(play)
 	api := catalogue.NewAPI(n.catalogue, n.hub, n.archive, pulls{n.sources, n.log}, play)
+	api.ShowTranscodes(transcodeStates{n.transcodes})
 	api.Register(n.server)
 	n.wg.Go(func() { api.Watch(n.ctx) })
 	n.registerSession()

@@ -63,6 +63,9 @@ type Settings struct {
 	WebRTCListen string   `name:"webrtc-listen" env:"WEIR_WEBRTC_LISTEN" default:"127.0.0.1:8189" placeholder:"ADDR" group:"WebRTC" help:"Media of WHIP and WHEP, UDP and TCP. This version has neither and does not use it." example:"0.0.0.0:8189"`
 	PublicHost   []string `name:"public-host" env:"WEIR_PUBLIC_HOST" placeholder:"HOST" group:"WebRTC" help:"Addresses that are offered to WebRTC clients beside those of this machine; also names in a certificate of our own." example:"203.0.113.7"`
 
+	DecodeWorker       string `name:"decode-worker" env:"WEIR_DECODE_WORKER" placeholder:"FILE" group:"Transcoding" help:"The program weir-decode, which transcodes sound and pictures. Default: the one beside weir or in PATH, else ffmpeg does its work; none uses ffmpeg." example:"/usr/local/bin/weir-decode"`
+	MaxVideoTranscodes int    `name:"max-video-transcodes" env:"WEIR_MAX_VIDEO_TRANSCODES" default:"4" group:"Transcoding" help:"Streams whose pictures are transcoded at a time; each takes up to a processor core. 0 allows none." example:"8"`
+
 	Store        string   `name:"store" env:"WEIR_STORE" placeholder:"URL" group:"Store" help:"Where media is kept: file:///path or s3://bucket/prefix?endpoint=http://host:port&region=NAME. Default: a directory in the data directory. Keys come from WEIR_STORE_ACCESS_KEY and WEIR_STORE_SECRET_KEY, else from the standard AWS chain." example:"s3://footage?endpoint=http://127.0.0.1:9000"`
 	StoreCreate  bool     `name:"store-create-bucket" env:"WEIR_STORE_CREATE_BUCKET" default:"true" negatable:"" group:"Store" help:"Make the bucket when it is missing."`
 	DiskLowWater Size     `name:"disk-low-water" env:"WEIR_DISK_LOW_WATER" default:"2GiB" placeholder:"SIZE" group:"Store" help:"Free space at which the oldest recordings go before their time, and at half of which recording stops." example:"20GiB"`
@@ -113,6 +116,7 @@ func (s *Settings) Validate() error {
 		inRange("max-connections", s.MaxConns, 1, 1_000_000),
 		inRange("max-connections-per-address", s.MaxConnsPerIP, 1, 1_000_000),
 		inRange("max-streams", s.MaxStreams, 1, 100_000),
+		inRange("max-video-transcodes", s.MaxVideoTranscodes, 0, 1000),
 		s.validateDataStreams(),
 	)
 }
