@@ -32,6 +32,7 @@ import (
 	"weir/playback"
 	"weir/playback/routes"
 	"weir/playback/rtspplay"
+	"weir/playback/segments"
 	"weir/web"
 )
 
@@ -44,6 +45,7 @@ type node struct {
 	sources    *source.Supervisor
 	decoders   *decode.Decoders
 	transcodes *transcode.Streams
+	aac        *segments.AAC
 	verifier   *auth.Verifier
 	keyStore   *auth.KeyStore
 	audit      *auth.Audit
@@ -160,7 +162,7 @@ func (n *node) openHTTP(context.Context) error {
 	}
 	play := routes.New(routes.Options{
 		Catalogue: n.catalogue, Archive: n.archive, Verifier: n.verifier, Clock: n.clock, Log: n.log,
-		Address: n.addresses, TokenTime: n.settings.TokenTime.Std(),
+		Address: n.addresses, TokenTime: n.settings.TokenTime.Std(), AAC: n.aac,
 	})
 	play.Register(n.server)
 	n.catalogue.Listen(play)

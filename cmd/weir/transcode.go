@@ -8,6 +8,7 @@ import (
 	"weir/fragments/catalogue"
 	"weir/internal/decode"
 	"weir/internal/transcode"
+	"weir/playback/segments"
 )
 
 // openTranscoding finds out what can decode on this machine and makes the
@@ -25,6 +26,8 @@ func (n *node) openTranscoding(context.Context) error {
 	}
 	n.transcodes = transcode.New(transcode.Options{Decoder: d, MaxVideo: most, Clock: n.clock, Log: n.log})
 	n.onClose("transcoded streams", func() error { n.transcodes.Close(); return nil })
+	n.aac = segments.NewAAC(d)
+	n.onClose("AAC", func() error { n.aac.Close(); return nil })
 	if err := d.Available(); err != nil {
 		n.log.Warn("sound and pictures cannot be transcoded", "err", err)
 	} else {

@@ -21,6 +21,9 @@ var ErrNone = errors.New("nothing here can decode")
 // ErrClosed means that a job or the decoders were closed.
 var ErrClosed = errors.New("decoder is closed")
 
+// ErrDied means that the process of a job that was to run once died.
+var ErrDied = errors.New("decode process died")
+
 // ErrBusy means that as many workers run as may.
 var ErrBusy = errors.New("all decode workers are busy")
 

@@ -67,7 +67,7 @@ func (d *Decoders) openFFmpeg(in media.Track, out Target, k sink) (session, erro
 // arguments are those of ffmpeg.
 func (s *ffmpegSession) arguments() []string {
 	a := []string{"-hide_banner", "-loglevel", "fatal", "-protocol_whitelist", "pipe", "-threads", "1",
-		"-probesize", "32", "-analyzeduration", "0", "-f", "matroska", "-i", "pipe:0", "-threads", "1"}
+		"-copyts", "-probesize", "32", "-analyzeduration", "0", "-f", "matroska", "-i", "pipe:0", "-threads", "1"}
 	switch s.out.Codec {
 	case media.Opus:
 		a = append(a, "-map", "0:a:0", "-af", "aresample=48000:async=1000:first_pts=0", "-ac", strconv.Itoa(s.out.Channels),

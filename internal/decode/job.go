@@ -193,7 +193,7 @@ func (j *Job) died(s session, err error) error {
 	j.mu.waitKey = j.in.Kind() == media.Video
 	if j.out.Once || errors.Is(err, ErrClosed) {
 		j.mu.closed = true
-		return fmt.Errorf("transcode %s to %s: %w", j.in.Codec, j.out.Codec, err)
+		return fmt.Errorf("transcode %s to %s: %w: %w", j.in.Codec, j.out.Codec, ErrDied, err)
 	}
 	return nil
 }
