@@ -144,6 +144,6 @@ func segmentOf(s *archive.Stream, fm form, f, prev *fragments.Fragment) (Segment
 		seg.Gap = true
 		return seg, nil
 	}
-	seg.Start, seg.Duration = fm.span(r, t, !seg.Discontinuity)
+	seg.Start, seg.Duration = fm.span(r, t, !seg.Discontinuity && f.Flags&fragments.Discontinuous == 0)
 	return seg, nil
 }

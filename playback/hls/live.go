@@ -180,7 +180,7 @@ func (l *liveStream) segments(w *window, fm form) ([]Segment, tip, error) {
 		seg.Parts = partsOf(f, fm, t, l.s.Policy().Part)
 		switch {
 		case whole:
-			seg.Start, seg.Duration = fm.span(r, t, !seg.Discontinuity)
+			seg.Start, seg.Duration = fm.span(r, t, !seg.Discontinuity && f.Flags&fragments.Discontinuous == 0)
 		case f.Closed:
 			seg.Gap, seg.Parts = true, nil
 		default:
