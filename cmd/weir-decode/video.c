@@ -117,8 +117,12 @@ static int open_coder(struct video *v, int width, int height)
 	x->height = height;
 	x->pix_fmt = AV_PIX_FMT_YUV420P;
 	x->time_base = (AVRational){1, VIDEO_CLOCK};
-#if LIBAVCODEC_VERSION_MAJOR < 60
-	x->ticks_per_frame = USUAL_FRAME; /* what the coder takes as a frame's duration */
+#if LIBAVCODEC_VERSION_MAJOR < 61
+	/* What the coder takes as a frame's duration; later versions take the
+	 * frame's own. */
+	_Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wdeprecated-declarations\"");
+	x->ticks_per_frame = USUAL_FRAME;
+	_Pragma("GCC diagnostic pop");
 #endif
 	x->bit_rate = v->bitrate;
 	x->rc_max_rate = v->bitrate;

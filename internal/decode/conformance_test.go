@@ -207,6 +207,23 @@ func TestPicturesToVP8(t *testing.T) {
 	})
 }
 
+// TestReorderedPictures gives B-frames: pictures come out in the order in which
+// they are shown, at their times.
+func TestReorderedPictures(t *testing.T) {
+	kinds(t, func(t *testing.T, d *decode.Decoders, worker bool) {
+		in, samples := decodetest.Reordered(t, 320, 240, 2)
+		_, got, _ := run(t, d, in, samples, decode.Target{Codec: media.VP8})
+		if len(got) != len(samples) {
+			t.Fatalf("%d of %d pictures came out", len(got), len(samples))
+		}
+		for i, s := range got {
+			if want := samples[0].PTS() + media.Ticks(3600*i); s.DTS != want || s.Offset != 0 {
+				t.Fatalf("picture %d is %v, want %d", i, s, want)
+			}
+		}
+	})
+}
+
 // TestLargePicturesAreScaled gives 4:3 pictures over the bound.
 func TestLargePicturesAreScaled(t *testing.T) {
 	kinds(t, func(t *testing.T, d *decode.Decoders, worker bool) {

@@ -129,6 +129,48 @@ func Pictures(t testing.TB, codec media.Codec, width, height int, seconds float6
 	return tr, samples
 }
 
+// Reordered makes pictures as Pictures does, with two B-frames between others:
+// decoding order is not the order in which they are shown.
+func Reordered(t testing.TB, width, height int, seconds float64) (media.Track, []*media.Sample) {
+	t.Helper()
+	tr := media.Track{ID: 1, Codec: media.H264, Timescale: 90000, Width: width, Height: height}
+	film := Run(t, nil, "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=s=%dx%d:r=25:d=%g", width, height, seconds), "-pix_fmt", "yuv420p", "-g", "25",
+		"-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-x264-params", "aud=1:scenecut=0:b-adapt=0", "-f", "matroska", "-")
+	frames, err := avcFrames(Run(t, film, "-f", "matroska", "-i", "-", "-c", "copy", "-bsf:v", "h264_mp4toannexb", "-f", "h264", "-"), &tr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stamps := stamps(t, Run(t, film, "-f", "matroska", "-i", "-", "-c", "copy", "-f", "framehash", "-hash", "adler32", "-"))
+	if len(stamps) != len(frames) {
+		t.Fatalf("%d frames, %d times", len(frames), len(stamps))
+	}
+	const delay = 2 * 3600 // of what is shown, so that nothing is shown before it is decoded
+	var samples []*media.Sample
+	for i, f := range frames {
+		dts := media.ToTicks(Epoch, 90000) + media.Ticks(i)*3600
+		shown := media.ToTicks(Epoch, 90000) + delay + stamps[i]*90
+		samples = append(samples, &media.Sample{Track: 1, Key: i%25 == 0, Data: f, DTS: dts, Offset: int32(shown - dts)})
+	}
+	return tr, samples
+}
+
+// stamps reads the presentation times of a framehash, milliseconds.
+func stamps(t testing.TB, text []byte) []media.Ticks {
+	t.Helper()
+	var out []media.Ticks
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(strings.Split(line, ",")[2]), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, media.Ticks(n))
+	}
+	return out
+}
+
 // nals splits an Annex B stream.
 func nals(b []byte) [][]byte {
 	var out [][]byte
