@@ -24,8 +24,28 @@ help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' Makefile | awk '{printf "  %-5s%-11s", $$1, $$2; $$1=$$2=""; print $$0}'
 
 .PHONY: build
-build: console ## bin/weir, with the console where Node 20 is there
+build: console worker ## bin/weir, with the console where Node 20 is there
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/weir ./cmd/weir
+
+# The decode worker: C over the libraries of FFmpeg, a program of its own.
+LIBAV         := libavcodec libavutil libswresample libswscale
+LIBAVPACKAGES := gcc libc6-dev pkg-config libavcodec-dev libavutil-dev libswresample-dev libswscale-dev
+WORKERFLAGS   := -std=gnu11 -O2 -g -Wall -Wextra -fstack-protector-strong -fPIE -pie -Wl,-z,relro,-z,now
+WORKERSOURCES := $(wildcard cmd/weir-decode/*.c cmd/weir-decode/*.h)
+
+.PHONY: worker
+worker: ## bin/weir-decode, where a C compiler and libav are there
+	@if command -v cc >/dev/null && pkg-config --exists $(LIBAV) 2>/dev/null; then \
+		$(MAKE) --no-print-directory -s bin/weir-decode; \
+	else \
+		echo "building without the decode worker: ffmpeg will do its work, slower; on Debian: apt-get install $(LIBAVPACKAGES)"; \
+	fi
+
+# By way of another name, so that two builds at a time do not disturb each
+# other, nor a worker that runs.
+bin/weir-decode: $(WORKERSOURCES)
+	@mkdir -p bin
+	cc $(WORKERFLAGS) -o $@.$$$$ $(filter %.c,$^) $$(pkg-config --cflags --libs $(LIBAV)) && mv $@.$$$$ $@
 
 .PHONY: run
 run: build ## Build and start with a demo camera; prints the address of the console
@@ -88,7 +108,7 @@ check: console ## Format, vet, lint, layers, documents, console types
 	$(if $(and $(wildcard web/package.json),$(NODE20)),cd web && npm run --silent check,@echo "the console was not checked: Node 20 is not here")
 
 .PHONY: test
-test: setup console ## The whole test suite, with the race detector
+test: setup console worker ## The whole test suite, with the race detector
 	go test -race -p $(TESTP) -timeout 20m ./...
 
 .PHONY: bench
@@ -100,7 +120,7 @@ fuzz: ## Every fuzz target for FUZZTIME each
 	@internal/testkit/fuzz.sh $(FUZZTIME)
 
 .PHONY: faults
-faults: setup console ## The long tests: those with the build tag faults
+faults: setup console worker ## The long tests: those with the build tag faults
 	go test -tags faults -run '^TestFaults' -p 1 -timeout 90m -v ./...
 
 .PHONY: interop

@@ -27,6 +27,9 @@ func TestDocumentedMetricsExist(t *testing.T) {
 	for _, d := range append(newStreamMetrics(nil).all(), newAuditMetrics(nil).all()...) {
 		have = append(have, name.FindStringSubmatch(d.String())[1])
 	}
+	for _, d := range newTranscodeMetrics(nil, nil, nil).all() {
+		have = append(have, name.FindStringSubmatch(d.String())[1])
+	}
 	have = append(have, "weir_aws_requests_total", "weir_aws_request_seconds")
 	have = append(have, "weir_http_requests_total", "weir_http_request_seconds", "weir_http_request_seconds_bucket",
 		"weir_http_requests_in_flight", "weir_http_connections", "weir_http_connections_refused_total")

@@ -23,6 +23,7 @@ import (
 	"weir/ingest/source"
 	"weir/internal/auth"
 	"weir/internal/config"
+	"weir/internal/decode"
 	"weir/internal/egress"
 	"weir/internal/live"
 	"weir/internal/rtcchannel"
@@ -30,10 +31,12 @@ import (
 	"weir/internal/rtspserver"
 	"weir/internal/server"
 	"weir/internal/signaling"
+	"weir/internal/transcode"
 	"weir/internal/turnserver"
 	"weir/playback"
 	"weir/playback/routes"
 	"weir/playback/rtspplay"
+	"weir/playback/segments"
 	"weir/playback/whep"
 	"weir/web"
 )
@@ -42,20 +45,23 @@ import (
 // each other. close takes them down in the reverse order.
 type node struct {
 	storage
-	registry *prometheus.Registry
-	hub      *live.Hub
-	sources  *source.Supervisor
-	verifier *auth.Verifier
-	keyStore *auth.KeyStore
-	audit    *auth.Audit
-	server   *server.Server
-	rtsp     *rtspserver.Server
-	rtc      *rtcpeer.Endpoint // nil while WebRTC is off, like whep
-	whep     *whep.WHEP
-	broker   *signaling.Broker
-	calls    *rtcchannel.Calls
-	turn     *turnserver.Server // nil when it is off
-	tls      *tls.Config
+	registry   *prometheus.Registry
+	hub        *live.Hub
+	sources    *source.Supervisor
+	verifier   *auth.Verifier
+	keyStore   *auth.KeyStore
+	audit      *auth.Audit
+	server     *server.Server
+	rtsp       *rtspserver.Server
+	rtc        *rtcpeer.Endpoint // nil while WebRTC is off, like whep
+	whep       *whep.WHEP
+	broker     *signaling.Broker
+	calls      *rtcchannel.Calls
+	turn       *turnserver.Server // nil when it is off
+	tls        *tls.Config
+	decoders   *decode.Decoders
+	transcodes *transcode.Streams
+	aac        *segments.AAC
 
 	failed chan error // what ends the process
 	ctx    context.Context
@@ -78,6 +84,7 @@ func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node,
 		{"catalogue", n.openCatalogue},
 		{"data streams", n.openDataStreams},
 		{"live streams", n.openLive},
+		{"transcoding", n.openTranscoding},
 		{"sources", n.openSources},
 		{"notifications", n.openNotifications},
 		{"keys and audit log", n.openKeyStore},
@@ -145,7 +152,8 @@ func (n *node) openSources(context.Context) error {
 func (n *node) openHTTP(context.Context) error {
 	n.registry = prometheus.NewRegistry()
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		newMetrics(n.archive, n.catalogue, n.hub), newStreamMetrics(n.streams), newAuditMetrics(n.audit))
+		newMetrics(n.archive, n.catalogue, n.hub), newStreamMetrics(n.streams), newAuditMetrics(n.audit),
+		newTranscodeMetrics(n.decoders, n.transcodes, n.catalogue))
 	var err error
 	n.verifier, err = auth.NewVerifier(auth.Options{
 		Keys: n.keyStore, Audit: n.audit, Account: n.settings.Account, HomeRegion: n.settings.Region, Keyring: n.keyring, Streams: passwords{n.catalogue}, Clock: n.clock,
@@ -167,11 +175,12 @@ func (n *node) openHTTP(context.Context) error {
 	}
 	play := routes.New(routes.Options{
 		Catalogue: n.catalogue, Archive: n.archive, Verifier: n.verifier, Clock: n.clock, Log: n.log,
-		Address: n.addresses, TokenTime: n.settings.TokenTime.Std(),
+		Address: n.addresses, TokenTime: n.settings.TokenTime.Std(), AAC: n.aac,
 	})
 	play.Register(n.server)
 	n.catalogue.Listen(play)
 	api := catalogue.NewAPI(n.catalogue, n.hub, n.archive, pulls{n.sources, n.log}, audience{n, play})
+	api.ShowTranscodes(transcodeStates{n.transcodes})
 	api.Register(n.server)
 	n.wg.Go(func() { api.Watch(n.ctx) })
 	n.registerSession()

@@ -26,6 +26,10 @@ func NewAPI(c *Catalogue, hub *live.Hub, a *archive.Archive, sources Sources, vi
 	return &API{c: c, archive: a, view: v, events: newEvents()}
 }
 
+// ShowTranscodes lets views tell what is transcoded of a stream. Call it before
+// Register.
+func (a *API) ShowTranscodes(t Transcodes) { a.view.transcodes = t }
+
 // Register registers the routes.
 func (a *API) Register(r server.Routes) {
 	r.Handle("GET /v1/video", a.list)

@@ -25,6 +25,12 @@ type ViewerList interface {
 	ViewerList(id string) any
 }
 
+// Transcodes tells what is made of a stream in other codecs, and for whom.
+type Transcodes interface {
+	// TranscodeState describes the transcodes of a stream, nil for none.
+	TranscodeState(id string) any
+}
+
 // View is a stream as the native API shows it.
 type View struct {
 	ID      archive.StreamID `json:"id"`
@@ -49,6 +55,8 @@ type State struct {
 	LastError string         `json:"lastError,omitempty"`
 	Recording RecordingState `json:"recording"`
 	Source    any            `json:"source,omitempty"`
+	// Transcodes are the streams in other codecs that are made of it now.
+	Transcodes any `json:"transcodes,omitempty"`
 }
 
 // TrackView is a track without its binary parameters.
@@ -75,10 +83,11 @@ type RecordingState struct {
 
 // viewer puts views together.
 type viewer struct {
-	hub     *live.Hub
-	archive *archive.Archive
-	sources Sources
-	viewers Viewers
+	hub        *live.Hub
+	archive    *archive.Archive
+	sources    Sources
+	viewers    Viewers
+	transcodes Transcodes // nil shows none
 }
 
 func (v *viewer) view(s Stream) (View, error) {
@@ -112,6 +121,9 @@ func (v *viewer) view(s Stream) (View, error) {
 		if src, ok := v.sources.SourceState(string(s.ID)); ok {
 			out.State.Source = src
 		}
+	}
+	if v.transcodes != nil {
+		out.State.Transcodes = v.transcodes.TranscodeState(string(s.ID))
 	}
 	return out, nil
 }

@@ -67,6 +67,9 @@ type Settings struct {
 	TURNListen     string    `name:"turn-listen" env:"WEIR_TURN_LISTEN" default:"127.0.0.1:3478" placeholder:"ADDR" group:"WebRTC" help:"STUN and TURN for peers that cannot reach each other or this server, UDP and TCP. Empty turns it off." example:"0.0.0.0:3478"`
 	TURNRelayPorts PortRange `name:"turn-relay-ports" env:"WEIR_TURN_RELAY_PORTS" placeholder:"RANGE" group:"WebRTC" help:"UDP ports of TURN relays, which the firewall must let in. Without it, any free port." example:"49152-50151"`
 
+	DecodeWorker       string `name:"decode-worker" env:"WEIR_DECODE_WORKER" placeholder:"FILE" group:"Transcoding" help:"The program weir-decode, which transcodes sound and pictures. Default: the one beside weir or in PATH, else ffmpeg does its work; none uses ffmpeg." example:"/usr/local/bin/weir-decode"`
+	MaxVideoTranscodes int    `name:"max-video-transcodes" env:"WEIR_MAX_VIDEO_TRANSCODES" default:"4" group:"Transcoding" help:"Streams whose pictures are transcoded at a time; each takes up to a processor core. 0 allows none." example:"8"`
+
 	Store        string   `name:"store" env:"WEIR_STORE" placeholder:"URL" group:"Store" help:"Where media is kept: file:///path or s3://bucket/prefix?endpoint=http://host:port&region=NAME. Default: a directory in the data directory. Keys come from WEIR_STORE_ACCESS_KEY and WEIR_STORE_SECRET_KEY, else from the standard AWS chain." example:"s3://footage?endpoint=http://127.0.0.1:9000"`
 	StoreCreate  bool     `name:"store-create-bucket" env:"WEIR_STORE_CREATE_BUCKET" default:"true" negatable:"" group:"Store" help:"Make the bucket when it is missing."`
 	DiskLowWater Size     `name:"disk-low-water" env:"WEIR_DISK_LOW_WATER" default:"2GiB" placeholder:"SIZE" group:"Store" help:"Free space at which the oldest recordings go before their time, and at half of which recording stops." example:"20GiB"`
@@ -117,6 +120,7 @@ func (s *Settings) Validate() error {
 		inRange("max-connections", s.MaxConns, 1, 1_000_000),
 		inRange("max-connections-per-address", s.MaxConnsPerIP, 1, 1_000_000),
 		inRange("max-streams", s.MaxStreams, 1, 100_000),
+		inRange("max-video-transcodes", s.MaxVideoTranscodes, 0, 1000),
 		s.validateDataStreams(),
 	)
 }

@@ -29,6 +29,11 @@ if [ "${1:-test}" = test ]; then
 		exit 1
 	fi
 	need "command -v gcc && echo '#include <stdlib.h>' | gcc -E -" "gcc libc6-dev"
+	need "command -v pkg-config" pkg-config
+	need "pkg-config --exists libavcodec" libavcodec-dev
+	need "pkg-config --exists libavutil" libavutil-dev
+	need "pkg-config --exists libswresample" libswresample-dev
+	need "pkg-config --exists libswscale" libswscale-dev
 	need "command -v ffmpeg && command -v ffprobe" ffmpeg
 	need "command -v gst-launch-1.0" gstreamer1.0-tools
 	need "gst-inspect-1.0 rtspclientsink" gstreamer1.0-rtsp

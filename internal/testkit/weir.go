@@ -3,8 +3,10 @@ package testkit
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -47,6 +49,13 @@ func BuildWeir(dir string) (string, error) {
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build weir: %w\n%s", err, out)
+	}
+	// The decode worker stands beside it, where it was built.
+	worker := filepath.Join(root, "bin", "weir-decode")
+	if _, err := os.Stat(worker); err == nil {
+		if err := os.Symlink(worker, filepath.Join(dir, "weir-decode")); err != nil && !errors.Is(err, fs.ErrExist) {
+			return "", fmt.Errorf("put the decode worker beside weir: %w", err)
+		}
 	}
 	return path, nil
 }

@@ -59,6 +59,8 @@ type Options struct {
 	Log     *slog.Logger
 	// Address tells how the client of a request reaches us over HTTP.
 	Address func(r *http.Request) string
+	// AAC makes AAC of sound that players of HLS may not decode; nil makes none.
+	AAC *segments.AAC
 	// Limits switches on what AWS imposes for its own capacity.
 	Limits bool
 }

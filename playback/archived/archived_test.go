@@ -26,6 +26,7 @@ import (
 	"weir/internal/testkit"
 	"weir/internal/vfs"
 	"weir/playback/archived"
+	"weir/playback/segments"
 )
 
 func never() bool { return false }
@@ -35,6 +36,7 @@ type bench struct {
 	*archivetest.Rig
 	catalogue *catalogue.Catalogue
 	keyring   *auth.Keyring
+	tokens    *auth.Verifier
 	stream    *archive.Stream
 	api       *archived.API
 	mux       *http.ServeMux
@@ -62,7 +64,7 @@ func openBench(t testing.TB, disk vfs.FS, index, definitions meta.Store) *bench 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	b := &bench{Rig: r, mux: http.NewServeMux()}
+	b := &bench{Rig: r}
 	if b.keyring, err = auth.OpenKeyring(disk, "/data"); err != nil {
 		t.Fatal(err)
 	}
@@ -83,13 +85,20 @@ func openBench(t testing.TB, disk vfs.FS, index, definitions meta.Store) *bench 
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.tokens = verifier
+	b.serve(nil)
+	return b
+}
+
+// serve begins to answer, with AAC where there is something that makes it.
+func (b *bench) serve(aac *segments.AAC) {
+	b.mux = http.NewServeMux()
 	b.api = archived.New(archived.Options{
-		Streams: control.NewStreams(b.catalogue, "us-east-1", "000000000000"), Archive: r.Archive, Sealer: b.keyring,
-		Tokens: verifier, Clock: r.Clock, Log: slog.New(slog.DiscardHandler),
+		Streams: control.NewStreams(b.catalogue, "us-east-1", "000000000000"), Archive: b.Archive, Sealer: b.keyring,
+		Tokens: b.tokens, Clock: b.Clock, Log: slog.New(slog.DiscardHandler), AAC: aac,
 		Address: func(*http.Request) string { return "http://weir" },
 	})
 	b.api.Register(public{b.mux})
-	return b
 }
 
 func (b *bench) record(t *testing.T, start time.Duration, seconds int) {

@@ -2,11 +2,15 @@ package archived
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
+	"weir/fragments"
+	"weir/internal/decode"
 	"weir/internal/media"
 	"weir/playback"
+	"weir/playback/segments"
 )
 
 // playlistType is the media type of playlists.
@@ -21,30 +25,54 @@ func (a *API) hlsMaster(x *request) error {
 	return playback.ServePlaylist(x.w, x.r, playlistType, appendMaster(nil, x, q), q.ended)
 }
 
+// aacBandwidth is what AAC takes that is made of other sound, bits per second.
+const aacBandwidth = 150_000
+
 // appendMaster renders the multivariant playlist: pictures, and sound beside
-// them; in MPEG-TS both are one.
+// them; in MPEG-TS both are one. Sound that can be had as AAC too is listed a
+// second time with it.
 func appendMaster(b []byte, x *request, q *sequence) []byte {
 	b = append(b, "#EXTM3U\n#EXT-X-VERSION:"...)
 	b = append(b, x.version()...)
 	b = append(b, "\n#EXT-X-INDEPENDENT-SEGMENTS\n"...)
+	sound := q.tracks[len(q.tracks)-1]
+	offered := !x.TS && x.aac.Offers(sound)
+	if !offered || len(segments.PlayableTracks([]media.Track{sound})) > 0 {
+		b = appendVariant(b, x, q, "audio", "", q.tracks, 0)
+	}
+	if offered {
+		tracks := slices.Clone(q.tracks)
+		tracks[len(tracks)-1] = segments.AACTrack(sound)
+		b = appendVariant(b, x, q, "aac", "&"+codecParam+"=AAC", tracks, aacBandwidth)
+	}
+	return b
+}
+
+// appendVariant renders one variant with the group of its sound. ending stands
+// behind the address of the playlist of sound.
+func appendVariant(b []byte, x *request, q *sequence, name, ending string, tracks []media.Track, more int64) []byte {
 	codecs, group := "", ""
-	for i, t := range q.tracks {
+	for i, t := range tracks {
 		if i > 0 {
 			codecs += ","
 		}
 		codecs += media.CodecString(t)
 	}
-	lead := q.tracks[0]
-	if len(q.tracks) > 1 && !x.TS {
-		b = fmt.Appendf(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"audio\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"%d\",URI=%q\n",
-			max(q.tracks[1].Channels, 1), x.mediaURI(q.tracks[1].ID))
-		group = `,AUDIO="audio"`
+	lead := tracks[0]
+	uri := x.mediaURI(lead.ID)
+	switch {
+	case len(tracks) == 1 && lead.Kind() == media.Audio:
+		uri += ending
+	case len(tracks) > 1 && !x.TS:
+		b = fmt.Appendf(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%q,NAME=\"audio\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"%d\",URI=%q\n",
+			name, max(tracks[1].Channels, 1), x.mediaURI(tracks[1].ID)+ending)
+		group = fmt.Sprintf(",AUDIO=%q", name)
 	}
-	b = fmt.Appendf(b, "#EXT-X-STREAM-INF:BANDWIDTH=%d,CODECS=%q", q.bandwidth(), codecs)
+	b = fmt.Appendf(b, "#EXT-X-STREAM-INF:BANDWIDTH=%d,CODECS=%q", q.bandwidth()+more, codecs)
 	if lead.Kind() == media.Video && lead.Width > 0 {
 		b = fmt.Appendf(b, ",RESOLUTION=%dx%d", lead.Width, lead.Height)
 	}
-	return fmt.Appendf(b, "%s\n%s\n", group, x.mediaURI(lead.ID))
+	return fmt.Appendf(b, "%s\n%s\n", group, uri)
 }
 
 // bandwidthFragments is how many fragments the bandwidth is taken from.
@@ -71,6 +99,24 @@ func (x *request) mediaURI(track media.TrackID) string {
 	return fmt.Sprintf("getHLSMediaPlaylist.m3u8?SessionToken=%s&TrackNumber=%d", x.token, track)
 }
 
+// joined tells whether an entry continues the fragment before it, as far as the
+// playlist and its own flags tell.
+func (q *sequence) joined(i int) bool {
+	e := &q.entries[i]
+	if i == 0 {
+		return e.Flags&fragments.Discontinuous == 0
+	}
+	return e.Follows(&q.entries[i-1].Fragment)
+}
+
+// codecQuery is what addresses below a playlist of AAC end in.
+func (x *request) codecQuery() string {
+	if x.asAAC() {
+		return "&" + codecParam + "=AAC"
+	}
+	return ""
+}
+
 // hlsMedia answers with the playlist of a track, or of all in MPEG-TS.
 func (a *API) hlsMedia(x *request) error {
 	n, err := x.number("TrackNumber", 8)
@@ -81,7 +127,8 @@ func (a *API) hlsMedia(x *request) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := media.FindTrack(q.tracks, media.TrackID(n)); !ok {
+	t, ok := media.FindTrack(q.tracks, media.TrackID(n))
+	if !ok || x.asAAC() && !x.aac.Offers(t) {
 		return notFound("The session has no track %d.", n)
 	}
 	b, err := x.appendMedia(nil, q, media.TrackID(n))
@@ -110,11 +157,11 @@ func (x *request) appendMedia(b []byte, q *sequence, track media.TrackID) ([]byt
 			b = append(b, "#EXT-X-DISCONTINUITY\n"...)
 		}
 		if !x.TS && e.Init != init {
-			b = fmt.Appendf(b, "#EXT-X-MAP:URI=\"getMP4InitFragment.mp4?SessionToken=%s&TrackNumber=%d&SequenceNumber=%d\"\n", x.token, track, e.Init)
+			b = fmt.Appendf(b, "#EXT-X-MAP:URI=\"getMP4InitFragment.mp4?SessionToken=%s&TrackNumber=%d&SequenceNumber=%d%s\"\n", x.token, track, e.Init, x.codecQuery())
 		}
 		init = e.Init
 		var err error
-		if b, err = x.appendSegment(b, e, track); err != nil {
+		if b, err = x.appendSegment(b, e, track, q.joined(i)); err != nil {
 			return nil, err
 		}
 	}
@@ -124,9 +171,9 @@ func (x *request) appendMedia(b []byte, q *sequence, track media.TrackID) ([]byt
 	return b, nil
 }
 
-// appendSegment renders one fragment. A track that has nothing in it has a gap
-// there.
-func (x *request) appendSegment(b []byte, e *entry, track media.TrackID) ([]byte, error) {
+// appendSegment renders one fragment; joined tells that it continues the one
+// before. A track that has nothing in it has a gap there.
+func (x *request) appendSegment(b []byte, e *entry, track media.TrackID, joined bool) ([]byte, error) {
 	length, gap := time.Duration(e.Duration), false
 	if !x.TS {
 		all, err := x.stream.Tracks(e.Init)
@@ -137,6 +184,10 @@ func (x *request) appendSegment(b []byte, e *entry, track media.TrackID) ([]byte
 		r, ok := e.Run(track)
 		if gap = !ok; ok {
 			length = r.Duration.Duration(t.Timescale)
+		}
+		if ok && x.asAAC() {
+			_, n := segments.AACSpan(r, t, joined)
+			length = media.Ticks(n * decode.AACFrame).Duration(decode.AudioRate)
 		}
 	}
 	if x.Times {
@@ -152,5 +203,5 @@ func (x *request) appendSegment(b []byte, e *entry, track media.TrackID) ([]byte
 	if x.TS {
 		return fmt.Appendf(b, ",\ngetTSFragment.ts?FragmentNumber=%s&SessionToken=%s\n", e.Number, x.token), nil
 	}
-	return fmt.Appendf(b, ",\ngetMP4MediaFragment.mp4?FragmentNumber=%s&SessionToken=%s&TrackNumber=%d\n", e.Number, x.token, track), nil
+	return fmt.Appendf(b, ",\ngetMP4MediaFragment.mp4?FragmentNumber=%s&SessionToken=%s&TrackNumber=%d%s\n", e.Number, x.token, track, x.codecQuery()), nil
 }

@@ -59,6 +59,7 @@ func (a *API) play(serve func(*request) error) http.Handler {
 // resume opens the token of a request.
 func (a *API) resume(w http.ResponseWriter, r *http.Request) (*request, error) {
 	x := &request{w: w, r: r, token: r.URL.Query().Get(tokenParam)}
+	x.aac = a.opts.AAC
 	claims, err := a.opts.Tokens.Session(x.token)
 	if err != nil {
 		return nil, exception("AccessDeniedException", http.StatusForbidden, "The session token is not valid or has expired: ask for a new session.")
@@ -77,6 +78,12 @@ func (a *API) resume(w http.ResponseWriter, r *http.Request) (*request, error) {
 	x.stream, err = a.opts.Archive.Stream(found.ID)
 	return x, err
 }
+
+// codecParam says in addresses of HLS that a track is wanted as AAC.
+const codecParam = "Codec"
+
+// asAAC tells whether a request wants AAC that is made of its track.
+func (x *request) asAAC() bool { return x.r.URL.Query().Get(codecParam) == "AAC" }
 
 // number reads a query parameter that is a small number.
 func (x *request) number(param string, bits int) (uint64, error) {
@@ -125,7 +132,11 @@ func (a *API) initFragment(x *request) error {
 	if err != nil {
 		return err
 	}
-	b, err := segments.Init(x.stream, uint32(version), media.TrackID(track))
+	read := segments.Init
+	if x.asAAC() {
+		read = x.aac.Init
+	}
+	b, err := read(x.stream, uint32(version), media.TrackID(track))
 	if err != nil {
 		return err
 	}
@@ -142,7 +153,11 @@ func (a *API) mediaFragment(x *request) error {
 	if err != nil {
 		return err
 	}
-	b, err := segments.Media(x.r.Context(), x.stream, &f, media.TrackID(track))
+	read := segments.Media
+	if x.asAAC() {
+		read = x.aac.Media
+	}
+	b, err := read(x.r.Context(), x.stream, &f, media.TrackID(track))
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"weir/fragments"
@@ -48,6 +49,8 @@ type session struct {
 	TS     bool   `json:"ts,omitempty"` // MPEG-TS
 	Times  bool   `json:"pt,omitempty"` // shows the times of fragments
 	Ids    bool   `json:"fn,omitempty"` // shows the numbers of fragments
+
+	aac *segments.AAC // of the API, not of the token: makes AAC of other sound
 }
 
 // wish is what the two operations have in common.
@@ -80,6 +83,7 @@ func (a *API) begin(c *awsserve.Call, w wish, path string) (*string, error) {
 	if err := a.limitCall(c, s, x.Results); err != nil {
 		return nil, err
 	}
+	x.aac = a.opts.AAC
 	if x.Span, err = w.span(); err != nil {
 		return nil, err
 	}
@@ -177,6 +181,11 @@ func (x *session) playable(tracks []media.Track) ([]media.Track, error) {
 		}
 	}
 	video, audio := segments.MainTracks(fit)
+	if audio == nil && x.Breaks != "" && !x.TS { // sound that HLS has as AAC only
+		if i := slices.IndexFunc(tracks, x.aac.Offers); i >= 0 {
+			audio = &tracks[i]
+		}
+	}
 	var out []media.Track
 	for _, t := range []*media.Track{video, audio} {
 		if t == nil {

@@ -7,22 +7,30 @@
 //
 //	index.m3u8                 multivariant playlist; ?start&end as below
 //	<track>.m3u8               live: low latency, with blocking reload
+//	<track>-whole.m3u8         the same without parts, <track>-aac.m3u8 as AAC
 //	<track>.m3u8?start         from start to live
 //	<track>.m3u8?start&end     recorded
 //	ts.m3u8                    the same three with MPEG-TS segments
-//	init/<version>/<track>.mp4
-//	seg/<number>/<track>.m4s   seg/<number>.ts
+//	init/<version>/<track>.mp4 init/<version>/<track>-aac.mp4
+//	seg/<number>/<track>.m4s   seg/<number>/<track>-aac.m4s   seg/<number>.ts
 //	part/<seq>/<track>/<i>.m4s a part at the live edge
+//
+// Sound that some or all players cannot decode, Opus and G.711, is offered as
+// AAC too where something can decode it (see segments.AAC), in a variant of its
+// own: players choose by its codecs. Live, that variant lists whole segments
+// only, pictures and sound.
 //
 // All addresses in playlists are relative, so an access token in the path
 // (see package playback) reaches every request of a player.
 package hls
 
 import (
+	"strconv"
 	"time"
 
 	"weir/fragments"
 	"weir/fragments/archive"
+	"weir/internal/decode"
 	"weir/internal/media"
 	"weir/playback/segments"
 )
@@ -46,13 +54,41 @@ const (
 	MaxRange = 24 * time.Hour
 )
 
-// form is what a playlist lists: the MP4 segments of one track, or MPEG-TS
-// segments of the main tracks.
+// form is what a playlist lists: the MP4 segments of one track, AAC that is
+// made of it, or MPEG-TS segments of the main tracks.
 type form struct {
 	track media.TrackID // 0 for MPEG-TS
+	aac   bool          // AAC that is made of the track, in whole segments
+	whole bool          // whole segments only, for pictures whose sound is such
 }
 
+// Endings of what stands for a form in addresses.
+const (
+	aacEnding   = "-aac"
+	wholeEnding = "-whole"
+)
+
 func (f form) ts() bool { return f.track == 0 }
+
+// parts tells whether parts at the live edge are listed.
+func (f form) parts() bool { return !f.ts() && !f.aac && !f.whole }
+
+// name is how addresses of segments name the form.
+func (f form) name() string {
+	if f.aac {
+		return strconv.Itoa(int(f.track)) + aacEnding
+	}
+	return strconv.Itoa(int(f.track))
+}
+
+// span is when the segment of a run begins, and how long it lasts.
+func (f form) span(r fragments.Run, t media.Track, joined bool) (time.Time, time.Duration) {
+	if f.aac {
+		first, n := segments.AACSpan(r, t, joined)
+		return first.Time(decode.AudioRate), media.Ticks(n * decode.AACFrame).Duration(decode.AudioRate)
+	}
+	return r.Start().Time(t.Timescale), r.Duration.Duration(t.Timescale)
+}
 
 // run returns the run that a segment of this form takes its duration from.
 func (f form) run(x *fragments.Fragment, tracks []media.Track) (fragments.Run, media.Track, bool) {
@@ -108,7 +144,6 @@ func segmentOf(s *archive.Stream, fm form, f, prev *fragments.Fragment) (Segment
 		seg.Gap = true
 		return seg, nil
 	}
-	seg.Duration = r.Duration.Duration(t.Timescale)
-	seg.Start = r.Start().Time(t.Timescale)
+	seg.Start, seg.Duration = fm.span(r, t, !seg.Discontinuity && f.Flags&fragments.Discontinuous == 0)
 	return seg, nil
 }

@@ -1,6 +1,7 @@
 package hls_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -15,7 +16,9 @@ import (
 	"weir/internal/media"
 	"weir/internal/testkit"
 	"weir/internal/vfs"
+	"weir/playback"
 	"weir/playback/hls"
+	"weir/playback/segments"
 )
 
 func never() bool { return false }
@@ -35,7 +38,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	s.SetPolicy(archivetest.ShortPolicy(fragments.MP4))
-	return &bench{Rig: r, stream: s, player: hls.NewPlayer(r.Clock)}
+	return &bench{Rig: r, stream: s, player: hls.NewPlayer(r.Clock, nil)}
 }
 
 // record records a session; it stays open when keep is set.
@@ -74,6 +77,46 @@ func window(from, to time.Duration) string {
 		q += "&end=" + archivetest.Epoch().Add(to).Format(time.RFC3339Nano)
 	}
 	return q
+}
+
+// decoder is there; these tests ask it for nothing.
+type decoder struct{ segments.Decoder }
+
+func (decoder) Available() error { return nil }
+
+// TestAACPlaylists lists the sound as AAC too, where something can decode it.
+func TestAACPlaylists(t *testing.T) {
+	b := newBench(t)
+	aac := segments.NewAAC(decoder{})
+	defer aac.Close()
+	b.player = hls.NewPlayer(b.Clock, aac)
+	b.record(t, archivetest.Epoch(), 6, false)
+	b.record(t, archivetest.Epoch().Add(10*time.Second), 12, true)
+	b.Clock.Advance(time.Second)
+	for _, c := range []struct{ name, address string }{
+		{"aac-index.m3u8", "index.m3u8?token=secret"},
+		{"aac-index-recorded.m3u8", "index.m3u8" + window(2500*time.Millisecond, 12*time.Second)},
+		{"aac-live-video.m3u8", "1-whole.m3u8"},
+		{"aac-live-audio.m3u8", "2-aac.m3u8"},
+		{"aac-recorded.m3u8", "2-aac.m3u8" + window(2500*time.Millisecond, 12*time.Second)},
+		{"aac-rewind.m3u8", "2-aac.m3u8" + window(3*time.Second, 0)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := b.get(t, c.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			testkit.Golden(t, c.name, got)
+		})
+	}
+	for _, address := range []string{"0-aac.m3u8", "-aac.m3u8", "1-aac-whole.m3u8", "seg/1/2-whole.m4s", "init/1/2-whole.mp4"} {
+		if _, err := b.get(t, address); !errors.Is(err, playback.ErrNotFound) {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	if _, err := b.get(t, "init/1/1-aac.mp4"); !errors.Is(err, segments.ErrUnsupported) {
+		t.Errorf("pictures as AAC: %v", err)
+	}
 }
 
 func TestPlaylists(t *testing.T) {

@@ -3,7 +3,6 @@ package hls
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -90,68 +89,6 @@ func (h *Player) describeEdge(s *archive.Stream, d *description, win playback.Wi
 // rate is bits per second.
 func rate(bytes, nanos int64) int64 {
 	return int64(float64(bytes) * 8 / max(time.Duration(nanos).Seconds(), 0.001))
-}
-
-// write renders the multivariant playlist: one variant with the main video,
-// the audio tracks as renditions of its group; the TS form has one muxed
-// variant.
-func (d *description) write(w io.Writer, ts bool, prefix, query string) error {
-	tracks := segments.PlayableTracks(d.tracks)
-	video, audio := segments.MainTracks(tracks)
-	if ts {
-		video, audio = segments.MainTracks(tsOnly(tracks))
-	}
-	if video == nil && audio == nil {
-		return fmt.Errorf("%w: HLS carries none of the stream's tracks (%s)", playback.ErrUnsupported, codecNames(d.tracks))
-	}
-	version := 9
-	if ts {
-		version = 6
-	}
-	fmt.Fprintf(w, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-INDEPENDENT-SEGMENTS\n", version)
-	group := ""
-	if !ts && video != nil && audio != nil {
-		group = d.writeAudio(w, tracks, prefix, query)
-	}
-	main := video
-	if main == nil {
-		main = audio
-	}
-	codecs := codecList(video, audio)
-	fmt.Fprintf(w, "#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=%q", max(d.peak, 1), max(d.average, 1), codecs)
-	if video != nil {
-		fmt.Fprintf(w, ",RESOLUTION=%dx%d", video.Width, video.Height)
-		if d.fps > 0 {
-			fmt.Fprintf(w, ",FRAME-RATE=%.3f", d.fps)
-		}
-	}
-	if group != "" {
-		fmt.Fprintf(w, ",AUDIO=%q", group)
-	}
-	name := fmt.Sprint(main.ID)
-	if ts {
-		name = "ts"
-	}
-	_, err := fmt.Fprintf(w, "\n%s%s.m3u8%s\n", prefix, name, query)
-	return err
-}
-
-// writeAudio lists every audio track as a rendition and returns the group.
-func (d *description) writeAudio(w io.Writer, tracks []media.Track, prefix, query string) string {
-	isDefault := "YES"
-	for _, t := range tracks {
-		if t.Kind() != media.Audio {
-			continue
-		}
-		name := fmt.Sprintf("Audio %d", t.ID)
-		fmt.Fprintf(w, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=%q,DEFAULT=%s,AUTOSELECT=YES", name, isDefault)
-		if t.Channels > 0 {
-			fmt.Fprintf(w, ",CHANNELS=\"%d\"", t.Channels)
-		}
-		fmt.Fprintf(w, ",URI=%q\n", fmt.Sprintf("%s%d.m3u8%s", prefix, t.ID, query))
-		isDefault = "NO"
-	}
-	return "audio"
 }
 
 func tsOnly(tracks []media.Track) []media.Track {

@@ -169,8 +169,8 @@ func (l *liveStream) segments(w *window, fm form) ([]Segment, tip, error) {
 			out = appendLost(out, prev, f.Seq)
 		}
 		r, t, whole := fm.run(&f.Fragment, tracks)
-		if fm.ts() && !f.Persisted {
-			break // MPEG-TS is muxed from whole fragments
+		if (fm.ts() || fm.aac) && !f.Persisted {
+			break // MPEG-TS and AAC are made of whole fragments
 		}
 		seg := Segment{
 			Number: f.Number, Seq: f.Seq, Init: f.Init, Start: time.Unix(0, f.Start).UTC(),
@@ -180,7 +180,7 @@ func (l *liveStream) segments(w *window, fm form) ([]Segment, tip, error) {
 		seg.Parts = partsOf(f, fm, t, l.s.Policy().Part)
 		switch {
 		case whole:
-			seg.Start, seg.Duration = r.Start().Time(t.Timescale), r.Duration.Duration(t.Timescale)
+			seg.Start, seg.Duration = fm.span(r, t, !seg.Discontinuity && f.Flags&fragments.Discontinuous == 0)
 		case f.Closed:
 			seg.Gap, seg.Parts = true, nil
 		default:
@@ -210,7 +210,7 @@ func appendLost(out []Segment, prev *fragments.Fragment, seq uint64) []Segment {
 // partsOf lists the parts of a track at the edge. A track whose frames are
 // longer than the part target has none: its PART-TARGET could not hold.
 func partsOf(f *archive.EdgeFragment, fm form, t media.Track, target time.Duration) []Part {
-	if fm.ts() {
+	if !fm.parts() {
 		return nil
 	}
 	var out []Part
@@ -280,7 +280,7 @@ func (l *liveStream) renderWindow(p *Playlist, w *window, segs []Segment, at tip
 // edgeTags sets what a playlist says of the live edge: part target, preload
 // hint and rendition reports.
 func (l *liveStream) edgeTags(p *Playlist, w *window, at tip) {
-	if p.form.ts() {
+	if !p.form.parts() {
 		return
 	}
 	p.PartTarget = l.s.Policy().Part // also while no producer is there: players want it to stay
@@ -297,7 +297,7 @@ func (l *liveStream) edgeTags(p *Playlist, w *window, at tip) {
 		if t.ID == p.form.track {
 			continue
 		}
-		if segs, other, err := l.segments(w, form{t.ID}); err == nil && len(segs) > 0 {
+		if segs, other, err := l.segments(w, form{track: t.ID}); err == nil && len(segs) > 0 {
 			p.Reports = append(p.Reports, reportOf(t.ID, segs, other))
 		}
 	}

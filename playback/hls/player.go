@@ -24,15 +24,16 @@ import (
 type Player struct {
 	clock clock.Clock
 	cache *pageCache
+	aac   *segments.AAC // nil offers none
 	mu    struct {
 		sync.Mutex // guards the following
 		live       map[archive.StreamID]*liveStream
 	}
 }
 
-// NewPlayer returns a player.
-func NewPlayer(c clock.Clock) *Player {
-	h := &Player{clock: c, cache: newPageCache()}
+// NewPlayer returns a player. aac makes AAC of other sound; nil makes none.
+func NewPlayer(c clock.Clock, aac *segments.AAC) *Player {
+	h := &Player{clock: c, cache: newPageCache(), aac: aac}
 	h.mu.live = map[archive.StreamID]*liveStream{}
 	return h
 }
@@ -68,9 +69,9 @@ func (h *Player) Serve(w http.ResponseWriter, r *http.Request, s *archive.Stream
 		}
 		return h.servePlaylist(w, r, s, fm)
 	case len(parts) == 3 && parts[0] == "init":
-		return serveInit(w, r, s, parts[1], parts[2])
+		return h.serveInit(w, r, s, parts[1], parts[2])
 	case len(parts) == 3 && parts[0] == "seg":
-		return serveSegment(w, r, s, parts[1], parts[2])
+		return h.serveSegment(w, r, s, parts[1], parts[2])
 	case len(parts) == 2 && parts[0] == "seg":
 		return serveTS(w, r, s, parts[1])
 	case len(parts) == 4 && parts[0] == "part":
@@ -83,8 +84,14 @@ func parseForm(name string) (form, error) {
 	if name == "ts" {
 		return form{}, nil
 	}
-	id, err := parseTrack(name)
-	return form{id}, err
+	var f form
+	name, f.aac = strings.CutSuffix(name, aacEnding)
+	if !f.aac {
+		name, f.whole = strings.CutSuffix(name, wholeEnding)
+	}
+	var err error
+	f.track, err = parseTrack(name)
+	return f, err
 }
 
 func parseTrack(s string) (media.TrackID, error) {
@@ -176,8 +183,9 @@ func (h *Player) current(ctx context.Context, l *liveStream, fm form, win playba
 	return render()
 }
 
-func serveInit(w http.ResponseWriter, r *http.Request, s *archive.Stream, version, name string) error {
-	id, err := parseTrack(strings.TrimSuffix(name, ".mp4"))
+func (h *Player) serveInit(w http.ResponseWriter, r *http.Request, s *archive.Stream, version, name string) error {
+	name, aac := strings.CutSuffix(strings.TrimSuffix(name, ".mp4"), aacEnding)
+	id, err := parseTrack(name)
 	if err != nil {
 		return err
 	}
@@ -185,15 +193,20 @@ func serveInit(w http.ResponseWriter, r *http.Request, s *archive.Stream, versio
 	if err != nil {
 		return fmt.Errorf("%w: init version %.20q", playback.ErrNotFound, version)
 	}
-	b, err := segments.Init(s, uint32(v), id)
+	read := segments.Init
+	if aac {
+		read = h.aac.Init
+	}
+	b, err := read(s, uint32(v), id)
 	if err != nil {
 		return err
 	}
 	return playback.ServeImmutable(w, r, "video/mp4", b)
 }
 
-func serveSegment(w http.ResponseWriter, r *http.Request, s *archive.Stream, number, name string) error {
-	id, err := parseTrack(strings.TrimSuffix(name, ".m4s"))
+func (h *Player) serveSegment(w http.ResponseWriter, r *http.Request, s *archive.Stream, number, name string) error {
+	name, aac := strings.CutSuffix(strings.TrimSuffix(name, ".m4s"), aacEnding)
+	id, err := parseTrack(name)
 	if err != nil {
 		return err
 	}
@@ -201,11 +214,25 @@ func serveSegment(w http.ResponseWriter, r *http.Request, s *archive.Stream, num
 	if err != nil {
 		return fmt.Errorf("%w: %w", playback.ErrNotFound, err)
 	}
-	b, err := segments.Find(r.Context(), s, n, id)
+	var b []byte
+	if aac {
+		b, err = h.findAAC(r.Context(), s, n, id)
+	} else {
+		b, err = segments.Find(r.Context(), s, n, id)
+	}
 	if err != nil {
 		return err
 	}
 	return playback.ServeImmutable(w, r, "video/mp4", b)
+}
+
+// findAAC returns the AAC that is made of a track of a persisted fragment.
+func (h *Player) findAAC(ctx context.Context, s *archive.Stream, n fragments.Number, id media.TrackID) ([]byte, error) {
+	f, err := s.Find(n)
+	if err != nil {
+		return nil, err
+	}
+	return h.aac.Media(ctx, s, &f, id)
 }
 
 func serveTS(w http.ResponseWriter, r *http.Request, s *archive.Stream, name string) error {
@@ -325,7 +352,7 @@ func (h *Player) serveIndex(w http.ResponseWriter, r *http.Request, s *archive.S
 	}
 	prefix := playback.TokenPrefix(q.Get(playback.TokenParam))
 	var b bytes.Buffer
-	if err := m.write(&b, ts, prefix, windowQuery(window)); err != nil {
+	if err := m.write(&b, ts, prefix, windowQuery(window), h.aac); err != nil {
 		return err
 	}
 	return playback.ServePlaylist(w, r, "application/vnd.apple.mpegurl", b.Bytes(), false)

@@ -95,7 +95,7 @@ func (p *Playlist) appendJoin(b []byte, prevInit uint32, s *Segment) []byte {
 		b = append(b, "#EXT-X-DISCONTINUITY\n"...)
 	}
 	if !p.form.ts() && s.Init != prevInit {
-		b = fmt.Appendf(b, "#EXT-X-MAP:URI=%q\n", initURI(s.Init, p.form.track))
+		b = fmt.Appendf(b, "#EXT-X-MAP:URI=%q\n", initURI(s.Init, p.form))
 	}
 	return b
 }
@@ -136,12 +136,12 @@ func (f form) appendURI(b []byte, n fragments.Number) []byte {
 		return append(b, ".ts"...)
 	}
 	b = append(b, '/')
-	b = strconv.AppendUint(b, uint64(f.track), 10)
+	b = append(b, f.name()...)
 	return append(b, ".m4s"...)
 }
 
-func initURI(version uint32, track media.TrackID) string {
-	return fmt.Sprintf("init/%d/%d.mp4", version, track)
+func initURI(version uint32, f form) string {
+	return fmt.Sprintf("init/%d/%s.mp4", version, f.name())
 }
 
 func partURI(seq uint64, track media.TrackID, i int) string {

@@ -36,6 +36,8 @@ type Options struct {
 	Address func(r *http.Request) (httpURL, rtspURL string)
 	// TokenTime is how long an address works that names no other time.
 	TokenTime time.Duration
+	// AAC makes AAC of sound that players may not decode; nil makes none.
+	AAC *segments.AAC
 }
 
 // Routes are the playback routes of the native API.
@@ -48,7 +50,7 @@ type Routes struct {
 
 // New returns the routes.
 func New(o Options) *Routes {
-	return &Routes{opts: o, hls: hls.NewPlayer(o.Clock), dash: dash.NewPlayer(o.Clock)}
+	return &Routes{opts: o, hls: hls.NewPlayer(o.Clock, o.AAC), dash: dash.NewPlayer(o.Clock)}
 }
 
 // Register registers them.

@@ -1,0 +1,389 @@
+package decode
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"time"
+
+	"weir/internal/media"
+)
+
+// Bounds of a worker.
+const (
+	// audioJobs is how many sound jobs share a worker: one thread does some
+	// hundred in real time.
+	audioJobs = 16
+	// audioWindow and videoWindow are how many samples of a job may be on
+	// their way.
+	audioWindow = 64
+	videoWindow = 8
+	// patience is how long a worker may be busy without an answer.
+	patience = 10 * time.Second
+	// maxLine bounds a line of its stderr.
+	maxLine = 1 << 10
+)
+
+// Why a worker is gone.
+var (
+	errHangs  = errors.New("decode worker does not answer")
+	errGone   = errors.New("decode worker died")
+	errClosed = errors.New("decode worker was stopped")
+)
+
+// worker is one process of weir-decode.
+type worker struct {
+	cmd    *exec.Cmd
+	stdin  *os.File
+	log    *slog.Logger
+	hello  hello
+	video  bool          // it is for pictures
+	dead   chan struct{} // closed when it takes no more
+	wg     sync.WaitGroup
+	sendMu sync.Mutex // one message at a time
+
+	mu struct {
+		sync.Mutex // guards the following
+		jobs       map[uint32]*workerSession
+		next       uint32
+		pending    int // messages that await an answer
+		watch      *time.Timer
+		err        error // why it is dead
+	}
+}
+
+// startWorker starts a process and waits for its hello.
+func startWorker(program string, memory int64, log *slog.Logger) (*worker, error) {
+	inR, inW, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("make a pipe: %w", err)
+	}
+	outR, outW, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make a pipe: %w", err), inR.Close(), inW.Close())
+	}
+	errR, errW, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make a pipe: %w", err), inR.Close(), inW.Close(), outR.Close(), outW.Close())
+	}
+	w := &worker{stdin: inW, log: log, dead: make(chan struct{})}
+	w.mu.jobs = map[uint32]*workerSession{}
+	w.cmd = exec.Command(program, "--memory", strconv.FormatInt(memory>>20, 10), "--parent", strconv.Itoa(os.Getpid()))
+	w.cmd.Env = []string{}
+	w.cmd.Dir = "/"
+	w.cmd.Stdin, w.cmd.Stdout, w.cmd.Stderr = inR, outW, errW
+	err = w.cmd.Start()
+	err = errors.Join(err, inR.Close(), outW.Close(), errW.Close())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start %s: %w", program, err), inW.Close(), outR.Close(), errR.Close())
+	}
+	w.wg.Go(func() { logLines(errR, log, w.cmd.Process.Pid) })
+	in := bufio.NewReaderSize(outR, 64<<10)
+	if err := w.greet(in, outR); err != nil {
+		w.kill(err)
+		w.reap(outR)
+		w.wg.Wait()
+		return nil, err
+	}
+	w.mu.watch = time.AfterFunc(time.Hour, func() { w.kill(errHangs) })
+	w.mu.watch.Stop()
+	w.wg.Go(func() {
+		w.kill(w.read(in))
+		w.reap(outR)
+	})
+	return w, nil
+}
+
+// greet reads the hello.
+func (w *worker) greet(in *bufio.Reader, out *os.File) error {
+	if err := out.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return fmt.Errorf("set a deadline: %w", err)
+	}
+	m, err := readMessage(in)
+	if err == nil {
+		w.hello, err = parseHello(m)
+	}
+	if err != nil {
+		return fmt.Errorf("start the decode worker: %w", err)
+	}
+	if err := out.SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("clear a deadline: %w", err)
+	}
+	return nil
+}
+
+// logLines logs what a worker says on stderr, a line at a time.
+func logLines(r *os.File, log *slog.Logger, pid int) {
+	defer r.Close()
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, maxLine), maxLine)
+	for lines.Scan() {
+		log.Warn("decode worker says", "pid", pid, "line", lines.Text())
+	}
+	// A longer line is no line: take the rest without keeping it, so that the
+	// worker is not held up.
+	buf := make([]byte, maxLine)
+	for {
+		if _, err := r.Read(buf); err != nil {
+			return
+		}
+	}
+}
+
+// read takes messages until there are no more.
+func (w *worker) read(in *bufio.Reader) error {
+	for {
+		m, err := readMessage(in)
+		if err != nil {
+			if errors.Is(err, errProtocol) {
+				return err
+			}
+			return errGone
+		}
+		w.mu.Lock()
+		s := w.mu.jobs[m.job]
+		w.mu.Unlock()
+		if m.typ == msgDone || m.typ == msgOpened || m.typ == msgFailed || m.typ == msgFlushed {
+			w.answered()
+		}
+		if s == nil {
+			continue // it was closed meanwhile
+		}
+		if err := s.take(m); err != nil {
+			return err
+		}
+	}
+}
+
+// expect counts a message that will be answered; the watch runs from the
+// first on.
+func (w *worker) expect() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mu.pending++; w.mu.pending == 1 {
+		w.mu.watch.Reset(patience)
+	}
+}
+
+func (w *worker) answered() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mu.pending > 0 {
+		w.mu.pending--
+	}
+	w.mu.watch.Stop()
+	if w.mu.pending > 0 {
+		w.mu.watch.Reset(patience)
+	}
+}
+
+// send writes a message. It waits while the worker is busy, at most until the
+// watch ends it.
+func (w *worker) send(head, body []byte) error {
+	w.sendMu.Lock()
+	defer w.sendMu.Unlock()
+	_, err := w.stdin.Write(head)
+	if err == nil && len(body) > 0 {
+		_, err = w.stdin.Write(body)
+	}
+	if err != nil {
+		w.kill(errGone)
+		return w.why()
+	}
+	return nil
+}
+
+// kill ends the process for a reason; the first one counts.
+func (w *worker) kill(reason error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mu.err != nil {
+		return
+	}
+	w.mu.err = reason
+	if w.mu.watch != nil {
+		w.mu.watch.Stop()
+	}
+	close(w.dead)
+	_ = w.cmd.Process.Kill() // it may be gone
+}
+
+func (w *worker) why() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.mu.err
+}
+
+// reap waits for the process and tells its jobs.
+func (w *worker) reap(out *os.File) {
+	state := w.cmd.Wait()
+	_ = w.stdin.Close()
+	_ = out.Close()
+	w.mu.Lock()
+	jobs := w.mu.jobs
+	w.mu.jobs = nil
+	err := w.mu.err
+	w.mu.Unlock()
+	if !errors.Is(err, errClosed) {
+		w.log.Warn("decode worker ended", "pid", w.cmd.Process.Pid, "reason", err, "state", state, "jobs", len(jobs))
+	}
+}
+
+// load is how many jobs it has; -1 when it is dead.
+func (w *worker) load() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mu.err != nil {
+		return -1
+	}
+	return len(w.mu.jobs)
+}
+
+// stop ends a worker and waits for it.
+func (w *worker) stop() {
+	w.kill(errClosed)
+	w.wg.Wait()
+}
+
+// workerSession is a job within a worker.
+type workerSession struct {
+	w      *worker
+	id     uint32
+	sink   sink
+	window chan struct{} // a token for each sample on its way
+	opened chan error    // one answer
+	idle   chan struct{} // tokens of FLUSHED
+	wanted keyFlag
+	buf    []byte
+	closed sync.Once
+}
+
+// open begins a job in a worker and waits for the answer.
+func (w *worker) open(in media.Track, out Target, k sink) (session, error) {
+	s := &workerSession{w: w, sink: k, window: make(chan struct{}, audioWindow), opened: make(chan error, 1), idle: make(chan struct{}, 1)}
+	if in.Kind() == media.Video {
+		s.window = make(chan struct{}, videoWindow)
+	}
+	w.mu.Lock()
+	if w.mu.err != nil {
+		defer w.mu.Unlock()
+		return nil, w.mu.err
+	}
+	w.mu.next++
+	s.id = w.mu.next
+	w.mu.jobs[s.id] = s
+	w.mu.Unlock()
+	w.expect()
+	err := w.send(appendOpen(nil, s.id, in, out), nil)
+	if err == nil {
+		select {
+		case err = <-s.opened:
+		case <-w.dead:
+			err = w.why()
+		}
+	}
+	if err != nil {
+		s.forget()
+		return nil, err
+	}
+	return s, nil
+}
+
+// take handles a message of the worker.
+func (s *workerSession) take(m message) error {
+	switch m.typ {
+	case msgOpened:
+		return s.answer(nil)
+	case msgFailed:
+		return s.answer(fmt.Errorf("%w: %.200s", ErrUnsupported, m.data))
+	case msgOutput:
+		o, err := parseOutput(m)
+		if err == nil {
+			s.sink.output(o)
+		}
+		return err
+	case msgDone:
+		d, err := parseDone(m)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-s.window:
+		default:
+			return fmt.Errorf("%w: it acknowledges more than it got", errProtocol)
+		}
+		s.sink.done(d.damaged, time.Duration(d.micros)*time.Microsecond)
+		return nil
+	case msgFlushed:
+		select {
+		case s.idle <- struct{}{}:
+		default:
+		}
+		return nil
+	}
+	return fmt.Errorf("%w: message of type %d", errProtocol, m.typ)
+}
+
+func (s *workerSession) answer(err error) error {
+	select {
+	case s.opened <- err:
+		return nil
+	default:
+		return fmt.Errorf("%w: it answers twice", errProtocol)
+	}
+}
+
+// write hands a sample to the worker; it waits for room in the window.
+func (s *workerSession) write(m *media.Sample, duration media.Ticks) error {
+	select {
+	case s.window <- struct{}{}:
+	case <-s.w.dead:
+		return s.w.why()
+	}
+	if s.wanted.take() {
+		if err := s.w.send(appendHead(nil, msgKey, s.id, 0), nil); err != nil {
+			return err
+		}
+	}
+	s.w.expect()
+	s.buf = appendSample(s.buf[:0], s.id, m, duration)
+	return s.w.send(s.buf, m.Data)
+}
+
+func (s *workerSession) key() { s.wanted.set() }
+
+// flush waits until everything that was written has come out.
+func (s *workerSession) flush() error {
+	s.w.expect()
+	if err := s.w.send(appendHead(nil, msgFlush, s.id, 0), nil); err != nil {
+		return err
+	}
+	select {
+	case <-s.idle:
+		return nil
+	case <-s.w.dead:
+		return s.w.why()
+	}
+}
+
+func (s *workerSession) forget() {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	if s.w.mu.jobs != nil {
+		delete(s.w.mu.jobs, s.id)
+	}
+}
+
+// close ends the job. What is on its way is not delivered any more.
+func (s *workerSession) close() {
+	s.closed.Do(func() {
+		s.forget()
+		// Without an answer: when the worker is dead, so is the job.
+		_ = s.w.send(appendHead(nil, msgClose, s.id, 0), nil)
+	})
+}

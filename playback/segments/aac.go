@@ -1,0 +1,309 @@
+package segments
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"weir/fragments"
+	"weir/fragments/archive"
+	"weir/fragments/mp4"
+	"weir/internal/decode"
+	"weir/internal/media"
+	"weir/playback"
+)
+
+// AAC segments of sound that players cannot decode as it is
+//
+// Frames of AAC lie on one grid: they begin at multiples of 1024/48000 s of
+// producer time. The segment of a fragment holds the frames that begin between
+// the start and the end of its sound, both shifted back by aacShift:
+//
+//	fragment n-1         │ fragment n                │ fragment n+1
+//	   ···───────────────┼───────────────────────────┼─────···
+//	      pre-roll  shift│                       shift
+//	   ├┄┄┄┄┄┄┄┄┄┼──┬──┬─┼┬──┬──┬──┬──┬──┬──┬──┬─┤───┼
+//	    decoded,  frames of segment n
+//	    thrown away
+//
+// A coder needs the sound of two frames for one; with the shift all of it is in
+// the fragment itself or before. So a segment depends on nothing that comes
+// later, can be made as soon as its fragment is whole, and has the same frames
+// whoever makes it. Both coders have converged after the pre-roll, so segments
+// that were made apart join without a click. Before a gap the last aacShift of
+// sound is lost.
+const (
+	aacShift   = 3 * decode.AACFrame // samples at 48 kHz: 64 ms
+	aacPreroll = 400 * time.Millisecond
+)
+
+// Bounds of making AAC.
+const (
+	aacCacheBytes = 32 << 20         // segments that are kept
+	aacJobs       = 4                // that are made at a time
+	aacPatience   = 20 * time.Second // for one
+)
+
+// Decoder opens jobs; decode.Decoders is one.
+type Decoder interface {
+	Open(in media.Track, out decode.Target, emit func(decode.Result)) (*decode.Job, error)
+	// Available is nil if there is anything that decodes.
+	Available() error
+}
+
+// AAC makes segments of AAC from tracks of Opus and G.711. What one player
+// asked for is kept for the others. A nil AAC offers nothing.
+type AAC struct {
+	dec    Decoder
+	room   chan struct{} // a token for each segment that is being made
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu struct {
+		sync.Mutex // guards the following
+		made       map[aacKey]*aacSegment
+		order      []*aacSegment // those that are made, used last at the end
+		bytes      int
+	}
+}
+
+// aacKey names a segment.
+type aacKey struct {
+	stream archive.StreamID
+	number fragments.Number
+	track  media.TrackID
+}
+
+// aacSegment is a segment that is made or being made.
+type aacSegment struct {
+	key  aacKey
+	done chan struct{} // closed when body and err are set
+	body []byte
+	err  error
+}
+
+// NewAAC returns a maker over a decoder.
+func NewAAC(d Decoder) *AAC {
+	a := &AAC{dec: d, room: make(chan struct{}, aacJobs)}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	a.mu.made = map[aacKey]*aacSegment{}
+	return a
+}
+
+// Close gives up what is being made and waits for it. Call it when no request
+// comes any more, and before the decoder is closed.
+func (a *AAC) Close() {
+	a.cancel()
+	a.wg.Wait()
+}
+
+// Offers tells whether a track is one that is to be had as AAC here.
+func (a *AAC) Offers(t media.Track) bool {
+	return a != nil && t.Kind() == media.Audio && t.Codec != media.AAC && decode.Can(t, media.AAC) == nil && a.dec.Available() == nil
+}
+
+// AACTrack is what becomes of a track.
+func AACTrack(t media.Track) media.Track {
+	channels := min(max(t.Channels, 1), 2)
+	return media.Track{
+		ID: t.ID, Codec: media.AAC, Timescale: decode.AudioRate, SampleRate: decode.AudioRate, Channels: channels, Name: t.Name,
+		Config: []byte{0x11, 0x80 | byte(channels)<<3}, // AAC-LC, 48 kHz, frames of 1024
+	}
+}
+
+// AACSpan tells which frames the segment of a run has: where the first begins
+// and how many there are. joined tells that the fragment continues the one
+// before it; else frames begin with the sound itself.
+func AACSpan(r fragments.Run, t media.Track, joined bool) (first media.Ticks, frames int) {
+	from, to := aacBounds(r, t)
+	if !joined {
+		from = max(from, onGrid(r.Start().Rescale(t.Timescale, decode.AudioRate)-2*decode.AACFrame+1))
+	}
+	return from, int(max(to-from, 0) / decode.AACFrame)
+}
+
+// aacBounds are the points of the grid between which frames of a run begin.
+func aacBounds(r fragments.Run, t media.Track) (from, to media.Ticks) {
+	from = onGrid(r.Start().Rescale(t.Timescale, decode.AudioRate) - aacShift)
+	to = onGrid((r.Start()+r.Duration).Rescale(t.Timescale, decode.AudioRate) - aacShift)
+	return from, to
+}
+
+// onGrid is the first point of the grid that is not before a time.
+func onGrid(at media.Ticks) media.Ticks {
+	return (at + decode.AACFrame - 1) / decode.AACFrame * decode.AACFrame
+}
+
+// Init returns the init segment of the AAC that is made of a track.
+func (a *AAC) Init(s *archive.Stream, version uint32, track media.TrackID) ([]byte, error) {
+	t, err := find(s, version, track)
+	if err != nil {
+		return nil, err
+	}
+	if !a.Offers(t) {
+		return nil, fmt.Errorf("aac of track %d: %w", track, ErrUnsupported)
+	}
+	return mp4.AppendInit(nil, []media.Track{AACTrack(t)})
+}
+
+// Media returns the segment of AAC of a fragment.
+func (a *AAC) Media(ctx context.Context, s *archive.Stream, f *fragments.Fragment, track media.TrackID) ([]byte, error) {
+	if err := playback.WithinBounds(ctx, f.Start, f.End()); err != nil {
+		return nil, err
+	}
+	t, err := find(s, f.Init, track)
+	if err != nil {
+		return nil, err
+	}
+	if !a.Offers(t) {
+		return nil, fmt.Errorf("aac of track %d: %w", track, ErrUnsupported)
+	}
+	if _, ok := f.Run(track); !ok {
+		return nil, fmt.Errorf("%w: track %d has no samples in fragment %s", archive.ErrNotFound, track, f.Number)
+	}
+	x, mine := a.claim(aacKey{s.ID(), f.Number, track})
+	if mine {
+		// Others may wait for it too: it is made though this one leaves.
+		a.wg.Go(func() { a.make(s, *f, t, x) })
+	}
+	select {
+	case <-x.done:
+		return x.body, x.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// claim returns a segment, and whether the caller is the one to make it.
+func (a *AAC) claim(k aacKey) (x *aacSegment, mine bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if x = a.mu.made[k]; x == nil {
+		x = &aacSegment{key: k, done: make(chan struct{})}
+		a.mu.made[k] = x
+		return x, true
+	}
+	if i := slices.Index(a.mu.order, x); i >= 0 {
+		a.mu.order = append(slices.Delete(a.mu.order, i, i+1), x)
+	}
+	return x, false
+}
+
+// make makes a segment and keeps it, unless it failed.
+func (a *AAC) make(s *archive.Stream, f fragments.Fragment, t media.Track, x *aacSegment) {
+	ctx, cancel := context.WithTimeout(a.ctx, aacPatience)
+	defer cancel()
+	select {
+	case a.room <- struct{}{}:
+		x.body, x.err = a.transcode(ctx, s, &f, t)
+		if x.err != nil && errors.Is(x.err, decode.ErrDied) && ctx.Err() == nil {
+			x.body, x.err = a.transcode(ctx, s, &f, t) // the worker died of somebody else's sound
+		}
+		<-a.room
+	case <-ctx.Done():
+		x.err = fmt.Errorf("make aac of fragment %s: %w", f.Number, ctx.Err())
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(x.done)
+	if x.err != nil {
+		delete(a.mu.made, x.key)
+		return
+	}
+	a.mu.order = append(a.mu.order, x)
+	a.mu.bytes += len(x.body)
+	for a.mu.bytes > aacCacheBytes && len(a.mu.order) > 1 {
+		old := a.mu.order[0]
+		a.mu.order = a.mu.order[1:]
+		a.mu.bytes -= len(old.body)
+		delete(a.mu.made, old.key)
+	}
+}
+
+// transcode makes one segment.
+func (a *AAC) transcode(ctx context.Context, s *archive.Stream, f *fragments.Fragment, t media.Track) ([]byte, error) {
+	in, err := withPreroll(ctx, s, f, t)
+	if err != nil {
+		return nil, err
+	}
+	run, _ := f.Run(t.ID)
+	from, to := aacBounds(run, t)
+	var frames []*media.Sample
+	out := AACTrack(t)
+	job, err := a.dec.Open(t, decode.Target{Codec: media.AAC, Channels: out.Channels, Grid: true, Once: true}, func(r decode.Result) {
+		if r.Sample != nil && r.Sample.DTS >= from && r.Sample.DTS < to {
+			frames = append(frames, r.Sample)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make aac of fragment %s: %w", f.Number, err)
+	}
+	for i := range in {
+		m := &media.Sample{Track: t.ID, Key: true, DTS: in[i].DTS, Offset: in[i].Offset, Data: in[i].Data}
+		if err = job.WriteFor(m, media.Ticks(in[i].Duration)); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = job.Flush()
+	}
+	job.Close()
+	if err != nil {
+		return nil, fmt.Errorf("make aac of fragment %s: %w", f.Number, err)
+	}
+	if len(frames) == 0 {
+		return nil, fmt.Errorf("%w: track %d of fragment %s has no sound to be decoded", archive.ErrNotFound, t.ID, f.Number)
+	}
+	durations := make([]uint32, len(frames))
+	for i := range durations {
+		durations[i] = decode.AACFrame
+	}
+	return mp4.AppendPart(nil, uint32(f.Seq), t.ID, frames, durations), nil
+}
+
+// withPreroll reads the samples of a run, and before them those that decoder
+// and coder need to converge, as far as fragments lie before it without a break.
+func withPreroll(ctx context.Context, s *archive.Stream, f *fragments.Fragment, t media.Track) ([]fragments.Sample, error) {
+	run, _ := f.Run(t.ID)
+	lead := media.Ticks(aacShift).Duration(decode.AudioRate) + aacPreroll
+	begin := run.Start() - media.ToTicks(int64(lead), t.Timescale)
+	start := time.Unix(0, f.Start)
+	var chain []fragments.Fragment
+	for x, err := range s.Range(ctx, start.Add(-lead-fragments.MaxJoinGap), start) {
+		if err != nil {
+			return nil, err
+		}
+		if x.Number >= f.Number {
+			continue
+		}
+		if n := len(chain); n > 0 && !x.Follows(&chain[n-1]) {
+			chain = chain[:0]
+		}
+		chain = append(chain, x)
+	}
+	if n := len(chain); n > 0 && !f.Follows(&chain[n-1]) {
+		chain = nil
+	}
+	var out []fragments.Sample
+	for _, x := range append(chain, *f) {
+		if _, ok := x.Run(t.ID); !ok {
+			continue
+		}
+		err := s.WalkRun(ctx, &x, t.ID, func(m fragments.Sample) error {
+			if m.PTS() >= begin {
+				m.Data = bytes.Clone(m.Data)
+				out = append(out, m)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
