@@ -40,6 +40,9 @@ func (n *node) openWebRTC(context.Context) error {
 	}
 	n.onClose("WebRTC port", n.rtc.Close)
 	n.whep = &whep.WHEP{Find: rtcViewers{n.catalogue, n.hub}.find, Endpoint: n.rtc, Hub: n.hub, Log: n.log}
+	if n.decoders.Available() == nil {
+		n.whep.Transcoder = n.transcodes
+	}
 	return nil
 }
 

@@ -112,14 +112,21 @@ export function Controls(props: Props) {
   );
 }
 
+/** Below this many ms the clocks of camera and server decide, not the way. */
+const exact = 20;
+
 /** How far the picture is behind the clock. */
 function Latency(props: { ms: number }) {
-  const text = props.ms < 1000 ? `${Math.round(props.ms)} ms` : `${(props.ms / 1000).toFixed(1)} s`;
   return (
     <span className="quiet latency" title="From the camera's clock to the screen">
-      {text} behind
+      {delay(props.ms)} behind
     </span>
   );
+}
+
+function delay(ms: number): string {
+  if (ms < exact) return `under ${exact} ms`;
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
 /** What the video element says of itself. */

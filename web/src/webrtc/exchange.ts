@@ -44,7 +44,12 @@ export class Exchange {
       return;
     }
     const servers = iceServers(answer.headers.get("Link"));
-    if (servers.length > 0) this.connection.setConfiguration({ iceServers: servers });
+    if (servers.length > 0) {
+      this.connection.setConfiguration({
+        ...this.connection.getConfiguration(),
+        iceServers: servers,
+      });
+    }
     await this.connection.setLocalDescription(offer);
     await this.connection.setRemoteDescription({ type: "answer", sdp: await answer.text() });
   }
