@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pion/webrtc/v4"
+	"github.com/pion/webrtc/v4/pkg/media"
 
 	"weir/internal/testkit"
 )
@@ -142,6 +143,76 @@ func TestStorageSession(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the session goes on: %s", data)
 		}
+	}
+}
+
+// TestStorageViewer joins before there is anything to see, sees it when it
+// comes, and speaks to the master.
+func TestStorageViewer(t *testing.T) {
+	t.Parallel()
+	w := startRTC(t)
+	arn := storedChannel(t, w, "door")
+	pictures, sound := elementary(t, 250)
+	frames, chunks := units(t, pictures), packets(t, sound)
+	seen, heard := make(chan struct{}), make(chan struct{})
+	await := func(what string, c chan struct{}) {
+		t.Helper()
+		select {
+		case <-c:
+		case <-time.After(peerTime):
+			t.Fatalf("%s\n%s", what, w.Output())
+		}
+	}
+	var voice *webrtc.TrackLocalStaticSample
+	viewer := startStoragePeer(t, w, connectSignaling(t, w, arn, "v1"), func(c *rtcClient) {
+		voice = c.sendTrack(t, webrtc.MimeTypeOpus)
+		c.OnTrack(signalTrack(webrtc.RTPCodecTypeVideo, seen))
+	})
+	ask(t, w, "/joinStorageSessionAsViewer", map[string]any{"channelArn": arn, "clientId": "v1"}, nil)
+	var v, a *webrtc.TrackLocalStaticSample
+	master := startStoragePeer(t, w, connectSignaling(t, w, arn, ""), func(c *rtcClient) {
+		v, a = c.sendTrack(t, webrtc.MimeTypeH264), c.sendTrack(t, webrtc.MimeTypeOpus)
+		c.OnTrack(signalTrack(webrtc.RTPCodecTypeAudio, heard))
+	})
+	joinStorage(t, w, arn)
+	master.await(t)
+	if n := len(viewer.offers); n != 0 {
+		t.Error("a viewer was called before there was anything to see")
+	}
+	filmed := make(chan struct{})
+	go func() {
+		defer close(filmed)
+		stream(t, v, a, frames, chunks)
+	}()
+	defer func() { <-filmed }()
+	viewer.await(t)
+	await("the viewer sees nothing", seen)
+	for _, c := range chunks {
+		if err := voice.WriteSample(media.Sample{Data: c, Duration: 20 * time.Millisecond}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Millisecond)
+		select {
+		case <-heard:
+			return
+		default:
+		}
+	}
+	await("the master hears nothing", heard)
+}
+
+// signalTrack closes a channel when packets of a kind come.
+func signalTrack(kind webrtc.RTPCodecType, c chan struct{}) func(*webrtc.TrackRemote, *webrtc.RTPReceiver) {
+	return func(r *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
+		if r.Kind() != kind {
+			return
+		}
+		for range 5 {
+			if _, _, err := r.ReadRTP(); err != nil {
+				return
+			}
+		}
+		close(c)
 	}
 }
 

@@ -40,7 +40,7 @@ func (s *Storage) Join(c signaling.Channel, t Target, remote netip.Addr) error {
 			Stream: s.Hub.Stream(t.StreamID), Hub: s.Hub, Kind: "storage session", Remote: remote.String(), Takeover: true,
 			NotBefore: t.NotBefore, KeyEvery: t.KeyEvery, Clock: s.Clock, Log: s.Log,
 		})
-		talk := rtcpeer.NewSender(rtcpeer.SenderOptions{Codec: media.Opus, Group: "viewers"})
+		talk := rtcpeer.NewSender(rtcpeer.SenderOptions{Codec: media.Opus, Name: "viewers"})
 		peer, offer, err := s.Endpoint.Offer(ctx, rtcpeer.PeerOptions{
 			Kind: "storage", Remote: remote, OnTrack: session.Track, Receive: []media.Codec{media.H264, media.Opus}, Log: s.Log,
 		}, []rtcpeer.Want{{Codecs: []media.Codec{media.H264}}, {Codecs: []media.Codec{media.Opus}, Send: talk}})

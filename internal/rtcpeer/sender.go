@@ -46,12 +46,16 @@ type SenderOptions struct {
 	Codec   media.Codec
 	Profile string // of H.264: the profile-level-id of the pictures; the nearest is negotiated
 	Group   string // tracks of one group are played in time with each other
+	Name    string // of the track; "" means «audio» or «video», which serves one of each
 	OnKey   func() // the peer wants a key frame; called at most every 500 ms
 }
 
 // NewSender returns a track without a peer.
 func NewSender(o SenderOptions) *Sender {
 	s := &Sender{codec: o.Codec, profile: o.Profile, name: string(o.Codec.Kind()), group: o.Group, onKey: o.OnKey}
+	if o.Name != "" {
+		s.name = o.Name
+	}
 	if s.group == "" {
 		s.group = "weir"
 	}

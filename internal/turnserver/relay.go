@@ -100,6 +100,28 @@ func (r *relays) has(port uint16) bool {
 	return ok
 }
 
+// inside is where to send what is for an address. Relays of this server are
+// reached within the machine: few routers let anybody send to their own public
+// address from behind it.
+func (r *relays) inside(to netip.AddrPort) netip.AddrPort {
+	for _, p := range r.server.at {
+		if to.Addr().Unmap() == p.public && r.has(to.Port()) {
+			return netip.AddrPortFrom(p.local(), to.Port())
+		}
+	}
+	return to
+}
+
+// outside is what clients call the source of a datagram.
+func (r *relays) outside(from netip.AddrPort) netip.AddrPort {
+	for _, p := range r.server.at {
+		if (from.Addr() == p.local() || from.Addr() == p.bind) && r.has(from.Port()) {
+			return netip.AddrPortFrom(p.public, from.Port())
+		}
+	}
+	return from
+}
+
 // relayConn is the socket of a relay. It drops what goes to, or comes from,
 // where nobody may, and what is too much.
 type relayConn struct {
@@ -117,8 +139,8 @@ func (k *relayConn) WriteTo(p []byte, to net.Addr) (int, error) {
 	if !ok {
 		return 0, fmt.Errorf("send to %v: not an address of UDP", to)
 	}
-	s := k.relays.server
-	if !s.mayReach(u.AddrPort()) {
+	s, addr := k.relays.server, u.AddrPort()
+	if !s.mayReach(addr) {
 		s.metrics.dropped("address")
 		return len(p), nil
 	}
@@ -127,7 +149,7 @@ func (k *relayConn) WriteTo(p []byte, to net.Addr) (int, error) {
 		return len(p), nil
 	}
 	s.metrics.relayed(len(p))
-	if _, err := k.UDPConn.WriteTo(p, to); err != nil {
+	if _, err := k.WriteToUDPAddrPort(p, k.relays.inside(addr)); err != nil {
 		// An ICMP error of one peer must not end the relay for the others.
 		s.metrics.dropped("send")
 	}
@@ -145,7 +167,7 @@ func (k *relayConn) ReadFrom(p []byte) (int, net.Addr, error) {
 			}
 			continue // an ICMP error of one peer
 		}
-		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		from = k.relays.outside(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
 		switch {
 		case !s.mayReach(from):
 			s.metrics.dropped("address")

@@ -165,6 +165,17 @@ func (s *Server) hostFor(host string) string {
 // place is where relays of a family listen, and what peers call it.
 type place struct{ public, bind netip.Addr }
 
+// local is an address of this machine at which relays listen.
+func (p place) local() netip.Addr {
+	switch {
+	case !p.bind.IsUnspecified():
+		return p.bind
+	case p.bind.Is4():
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return netip.IPv6Loopback()
+}
+
 // places finds where relays listen: where the server does, and if that is
 // everywhere, at every address of both families.
 func places(listen netip.Addr, public []netip.Addr) map[string]place {

@@ -116,8 +116,16 @@ func hears(t *testing.T, c net.PacketConn, wait time.Duration) (string, net.Addr
 
 const patience = 5 * time.Second
 
-func TestRelaysBetweenClients(t *testing.T) {
-	s := start(t, nil)
+func TestRelaysBetweenClients(t *testing.T) { relayBetween(t, start(t, nil)) }
+
+// TestRelaysBehindNAT lets relays have an address that this machine does not.
+func TestRelaysBehindNAT(t *testing.T) {
+	public := netip.MustParseAddr("203.0.113.7")
+	relayBetween(t, start(t, func(o *Options) { o.Public = []netip.Addr{public} }))
+}
+
+func relayBetween(t *testing.T, s *Server) {
+	t.Helper()
 	for _, networks := range [][2]string{{"udp", "udp"}, {"tcp", "udp"}, {"tcp", "tcp"}} {
 		t.Run(fmt.Sprint(networks), func(t *testing.T) {
 			a := allocate(t, dial(t, s, networks[0], s.Credentials("channel", "a")))

@@ -25,7 +25,7 @@ func (s *Storage) Join(c signaling.Channel, p signaling.Party, stream *live.Stre
 	ready := func(ctx context.Context) error { return awaitProducer(ctx, stream) }
 	return s.Calls.Place(c, p, ready, func(ctx context.Context, floor *rtcchannel.Floor) (*rtcchannel.Call, error) {
 		// All that a viewer hears is of one group, which one element plays.
-		talk := rtcpeer.NewSender(rtcpeer.SenderOptions{Codec: media.Opus})
+		talk := rtcpeer.NewSender(rtcpeer.SenderOptions{Codec: media.Opus, Name: "viewers"})
 		peer, offer, err := s.WHEP.Offer(ctx, Target{Live: stream, Pulled: true}, Options{
 			Kind: "storage", Remote: remote, From: remote.String(),
 			OnTrack: func(r *rtcpeer.Receiver) { floor.Receive(p.ClientID, r) },

@@ -125,13 +125,29 @@ func (r *rig) storedChannel(t *testing.T, name string) string {
 }
 
 // TestStorageSession lets a page be the master of a channel whose media is
-// stored: what its camera shows is recorded and plays.
+// stored: what its camera shows is recorded and plays, and viewers of the
+// channel see it, one of them through a relay. Another speaks to the master.
 func TestStorageSession(t *testing.T) {
 	r := startChannelRig(t, "--webrtc-listen", "127.0.0.1:0")
 	arn := r.storedChannel(t, "door")
-	master := r.channel(t, arn, 6, channelClient{Role: "MASTER", Storage: true, Media: camera(), Wanted: map[string]int{"connected": 1}})
-	if len(master.Clients) == 0 || len(master.Clients[0].Statuses) > 0 {
-		t.Fatalf("the master was told %+v", master)
+	all := r.channel(t, arn, 6,
+		channelClient{Role: "MASTER", Storage: true, Media: camera(), Wanted: map[string]int{"connected": 1}},
+		channelClient{Role: "VIEWER", ClientID: "v1", Storage: true, Media: map[string]any{"audio": true}, Wanted: map[string]int{"frames": 10, "audio": 10, "talk": 10}},
+		channelClient{Role: "VIEWER", ClientID: "v2", Storage: true, Relay: true, Wanted: map[string]int{"frames": 10, "audio": 10}},
+	)
+	if len(all.Clients) != 3 {
+		t.Fatalf("%+v", all)
+	}
+	for i, c := range all.Clients {
+		if len(c.Statuses) > 0 {
+			t.Errorf("client %d was told %v", i, c.Statuses)
+		}
+	}
+	if n := all.Clients[0].Audio; n == 0 {
+		t.Error("the master did not hear the viewer that speaks")
+	}
+	if pairs := all.Clients[2].Pairs; !slices.Contains(pairs, "relay") {
+		t.Errorf("the viewer that may only use relays is connected by %q", pairs)
 	}
 	start, end := r.await(t, "door", 3*time.Second)
 	t.Logf("recorded %v", end.Sub(start))
