@@ -45,8 +45,13 @@ type Options struct {
 	Takeover    bool   // whether it may end a present producer
 	NotBefore   int64  // ns since the epoch; the end of what is recorded
 	Description *description.Session
-	Clock       clock.Clock  // nil means the clock of this machine
-	Log         *slog.Logger // nil means none
+	// Await leaves a track out of the stream until media of it came: peers
+	// negotiate what they never send.
+	Await bool
+	// OnKeyRequest is told that somebody wants a key frame; see live.PublishOptions.
+	OnKeyRequest func()
+	Clock        clock.Clock  // nil means the clock of this machine
+	Log          *slog.Logger // nil means none
 }
 
 // Session is one producer joined to the hub. Tracks that cannot be recorded
@@ -99,7 +104,7 @@ func Open(o Options) (*Session, error) {
 	for _, t := range s.tracks {
 		t.index = s.clock.AddTrack(t.current.Timescale, t == lead)
 	}
-	pub, err := o.Stream.Publish(live.PublishOptions{Kind: o.Kind, Remote: o.Remote, Takeover: o.Takeover})
+	pub, err := o.Stream.Publish(live.PublishOptions{Kind: o.Kind, Remote: o.Remote, Takeover: o.Takeover, OnKeyRequest: o.OnKeyRequest})
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +129,7 @@ func (s *Session) add(m *description.Media, floor int64) error {
 			refused = append(refused, err)
 			continue
 		}
-		t.depack, t.current, t.ready, t.known = o.depacketizer, o.track, o.ready, o.ready
+		t.depack, t.current, t.ready, t.known = o.depacketizer, o.track, o.ready && !s.opts.Await, o.ready
 		t.video = o.track.Kind() == media.Video
 		t.order = order{scale: o.track.Timescale, out: t.ordered, fixed: !t.video, last: media.ToTicks(floor, o.track.Timescale)}
 		t.order.setDepth(o.video.Reorder, o.video.ReorderKnown || !t.video)
@@ -173,6 +178,10 @@ func (s *Session) Bind(r Receiver) {
 	}
 }
 
+// SetLayers names the streams that have the same pictures smaller; see
+// live.Publisher.SetLayers.
+func (s *Session) SetLayers(ids []string) { s.pub.SetLayers(ids) }
+
 // Gone is closed when the session no longer produces, because it was closed or
 // another producer took over.
 func (s *Session) Gone() <-chan struct{} { return s.pub.Gone() }
@@ -203,6 +212,9 @@ func (t *track) ordered(u *unit) {
 	s := t.session
 	if s.err != nil {
 		return
+	}
+	if s.opts.Await && t.known && !t.ready && u.params == nil {
+		t.ready, s.dirty = true, true
 	}
 	if s.declared {
 		s.write(u)

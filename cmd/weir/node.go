@@ -26,6 +26,7 @@ import (
 	"weir/internal/decode"
 	"weir/internal/egress"
 	"weir/internal/live"
+	"weir/internal/rtcpeer"
 	"weir/internal/rtspserver"
 	"weir/internal/server"
 	"weir/internal/transcode"
@@ -33,6 +34,7 @@ import (
 	"weir/playback/routes"
 	"weir/playback/rtspplay"
 	"weir/playback/segments"
+	"weir/playback/whep"
 	"weir/web"
 )
 
@@ -52,6 +54,8 @@ type node struct {
 	server     *server.Server
 	rtsp       *rtspserver.Server
 	tls        *tls.Config
+	rtc        *rtcpeer.Endpoint // nil while WebRTC is off, like whep
+	whep       *whep.WHEP
 
 	failed chan error // what ends the process
 	ctx    context.Context
@@ -78,8 +82,10 @@ func openNode(ctx context.Context, s *config.Settings, log *slog.Logger) (*node,
 		{"sources", n.openSources},
 		{"notifications", n.openNotifications},
 		{"keys and audit log", n.openKeyStore},
+		{"WebRTC", n.openWebRTC},
 		{"HTTP", n.openHTTP},
 		{"RTSP", n.openRTSP},
+		{"WebRTC routes", n.registerWebRTC},
 		{"listeners", n.start},
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -166,7 +172,7 @@ func (n *node) openHTTP(context.Context) error {
 	})
 	play.Register(n.server)
 	n.catalogue.Listen(play)
-	api := catalogue.NewAPI(n.catalogue, n.hub, n.archive, pulls{n.sources, n.log}, play)
+	api := catalogue.NewAPI(n.catalogue, n.hub, n.archive, pulls{n.sources, n.log}, audience{n, play})
 	api.ShowTranscodes(transcodeStates{n.transcodes})
 	api.Register(n.server)
 	n.wg.Go(func() { api.Watch(n.ctx) })

@@ -36,7 +36,7 @@ func readDocument(t *testing.T) document {
 func TestDocumentCoversTheRoutes(t *testing.T) {
 	s, err := config.Load([]string{
 		"--data-dir", t.TempDir(), "--listen", "127.0.0.1:0", "--rtsp-listen", "127.0.0.1:0",
-		"--rtsp-rtp-listen", "", "--rtsp-rtcp-listen", "",
+		"--rtsp-rtp-listen", "", "--rtsp-rtcp-listen", "", "--webrtc-listen", "127.0.0.1:0",
 	}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 
 type videoURLCmd struct {
 	Name    string `arg:"" help:"Name of the stream."`
-	Format  string `arg:"" enum:"hls,dash,clip,rtsp" help:"hls, dash, clip or rtsp."`
+	Format  string `arg:"" enum:"hls,dash,clip,rtsp,whep,whip" help:"hls, dash, clip, rtsp, or whep to watch and whip to publish over WebRTC."`
 	Start   moment `placeholder:"TIME" help:"From when: -10m, or a time. Without it the address is that of the live stream."`
 	End     moment `placeholder:"TIME" help:"Until when. Without it playback goes on to live."`
 	Expires string `placeholder:"TIME" help:"How long the address works, like 1h or 7d. Default: what the server says, an hour at first."`
@@ -19,6 +19,8 @@ type videoURLCmd struct {
 // Help shows how it is used.
 func (videoURLCmd) Help() string {
 	return `Who has the address can play what it names until it expires, and nothing else.
+That of whip publishes instead; clients that have a field for a bearer token take
+its token there.
 
 Examples:
 

@@ -25,6 +25,12 @@ type Transcodes interface {
 	TranscodeState(id string) any
 }
 
+// ViewerList is what Viewers may also be: it describes those who watch and of
+// whom more is known than their number.
+type ViewerList interface {
+	ViewerList(id string) any
+}
+
 // View is a stream as the native API shows it.
 type View struct {
 	ID      archive.StreamID `json:"id"`
@@ -41,8 +47,9 @@ type State struct {
 	Remote   string      `json:"remote,omitempty"`
 	Since    time.Time   `json:"since,omitzero"`
 	Tracks   []TrackView `json:"tracks,omitempty"`
-	Bitrate  uint64      `json:"bitrate"` // bits per second
-	Readers  int         `json:"readers"` // players, over RTSP and HTTP
+	Bitrate  uint64      `json:"bitrate"`           // bits per second
+	Readers  int         `json:"readers"`           // players, over RTSP, HTTP and WebRTC
+	Viewers  any         `json:"viewers,omitempty"` // those over WebRTC, one by one
 	Health   live.Health `json:"health"`
 	// LastError is why the last producer left.
 	LastError string         `json:"lastError,omitempty"`
@@ -98,6 +105,9 @@ func (v *viewer) view(s Stream) (View, error) {
 	if v.viewers != nil {
 		out.State.Readers += v.viewers.Viewers(string(s.ID))
 	}
+	if l, ok := v.viewers.(ViewerList); ok {
+		out.State.Viewers = l.ViewerList(string(s.ID))
+	}
 	a, err := v.archive.Stream(s.ID)
 	if err != nil {
 		return out, err
@@ -118,11 +128,14 @@ func (v *viewer) view(s Stream) (View, error) {
 	return out, nil
 }
 
-// viewers counts the readers that are not the recorder.
+// viewers counts the readers that are players: not the recorder, and not those
+// that Viewers counts, or that read for others.
 func viewers(st live.State) int {
 	n := 0
 	for _, r := range st.Readers {
-		if r.Name != "recorder" {
+		switch r.Name {
+		case "recorder", "whep", "transcoder":
+		default:
 			n++
 		}
 	}

@@ -241,7 +241,16 @@ func (v *Verifier) basic(r *http.Request) (Identity, error) {
 	if !confidential(r) {
 		return Identity{}, errInsecure()
 	}
-	return v.keyPair(user, password)
+	id, err := v.keyPair(user, password)
+	if stream := r.PathValue("name"); err != nil && stream != "" {
+		// The password of the stream works with any user name, as over RTSP.
+		for _, a := range []Action{Publish, Play} {
+			if id, ok := v.password(stream, a, password); ok {
+				return id, nil
+			}
+		}
+	}
+	return id, err
 }
 
 // keyPair compares a pair; an unknown key takes as long as a wrong secret.
@@ -304,7 +313,8 @@ func streamIdentity(stream string, a Action) Identity {
 }
 
 // query verifies a token in the address. Addresses end up in histories and
-// logs, so that such a token can do no more than play.
+// logs, so that such a token can do no more than play, but for those that are
+// made to publish one stream over WHIP.
 func (v *Verifier) query(r *http.Request) (Identity, error) {
 	tokens := r.URL.Query()["token"]
 	if len(tokens) != 1 {
@@ -314,8 +324,13 @@ func (v *Verifier) query(r *http.Request) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	if id.action != Play {
+	if id.action != Play && !(id.action == Publish && id.claims.Format == FormatWHIP && id.stream != "") {
 		return Identity{}, errWrong()
 	}
 	return id, nil
 }
+
+// FormatWHIP is the format of tokens that publish and may stand in an address:
+// programs that publish over WHIP know little else. Such a token is for one
+// stream and short-lived.
+const FormatWHIP = "whip"

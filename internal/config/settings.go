@@ -60,8 +60,9 @@ type Settings struct {
 	StreamTail Size     `name:"stream-memory" env:"WEIR_STREAM_MEMORY" default:"64MiB" placeholder:"SIZE" group:"Data streams" help:"Newest records of all data streams that are kept in memory; twice as much while the disk is behind." example:"512MiB"`
 	SegmentAge Duration `name:"segment-age" env:"WEIR_SEGMENT_AGE" default:"10m" placeholder:"TIME" group:"Data streams" help:"How long the records of a quiet shard wait on the local disk before they become an object in the store." example:"1m"`
 
-	WebRTCListen string   `name:"webrtc-listen" env:"WEIR_WEBRTC_LISTEN" default:"127.0.0.1:8189" placeholder:"ADDR" group:"WebRTC" help:"Media of WHIP and WHEP, UDP and TCP. This version has neither and does not use it." example:"0.0.0.0:8189"`
+	WebRTCListen string   `name:"webrtc-listen" env:"WEIR_WEBRTC_LISTEN" default:"127.0.0.1:8189" placeholder:"ADDR" group:"WebRTC" help:"Media of WHIP, WHEP and Kinesis Video signalling: one port, UDP and TCP, for all peers. Empty turns WebRTC off." example:"0.0.0.0:8189"`
 	PublicHost   []string `name:"public-host" env:"WEIR_PUBLIC_HOST" placeholder:"HOST" group:"WebRTC" help:"Addresses that are offered to WebRTC clients beside those of this machine; also names in a certificate of our own." example:"203.0.113.7"`
+	ICEServer    []string `name:"ice-server" env:"WEIR_ICE_SERVER" placeholder:"URL" group:"WebRTC" help:"STUN and TURN servers that WHIP and WHEP clients are told: stun:HOST:PORT, or turn:USER:PASSWORD@HOST:PORT, with ?transport=tcp where it is TCP." example:"stun:stun.example.com:3478"`
 
 	DecodeWorker       string `name:"decode-worker" env:"WEIR_DECODE_WORKER" placeholder:"FILE" group:"Transcoding" help:"The program weir-decode, which transcodes sound and pictures. Default: the one beside weir or in PATH, else ffmpeg does its work; none uses ffmpeg." example:"/usr/local/bin/weir-decode"`
 	MaxVideoTranscodes int    `name:"max-video-transcodes" env:"WEIR_MAX_VIDEO_TRANSCODES" default:"4" group:"Transcoding" help:"Streams whose pictures are transcoded at a time; each takes up to a processor core. 0 allows none." example:"8"`
@@ -222,6 +223,12 @@ func (s *Settings) validateURLs() error {
 		check("allowed-origin", origin, "http", "https")
 		if u, err := url.Parse(origin); err == nil && (u.Path != "" || u.RawQuery != "") {
 			errs = append(errs, fmt.Errorf("allowed-origin: %q has a path; an origin is scheme://host:port", origin))
+		}
+	}
+	for _, server := range s.ICEServer {
+		scheme, rest, _ := strings.Cut(server, ":")
+		if !contains([]string{"stun", "stuns", "turn", "turns"}, scheme) || rest == "" || strings.HasPrefix(scheme, "turn") && !strings.Contains(rest, "@") {
+			errs = append(errs, fmt.Errorf("ice-server: %q is none; write stun:HOST:PORT or turn:USER:PASSWORD@HOST:PORT", scheme+":…"))
 		}
 	}
 	return errors.Join(errs...)

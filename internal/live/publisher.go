@@ -129,6 +129,16 @@ func (p *Publisher) Write(m *media.Sample) error {
 	return nil
 }
 
+// SetLayers names the streams in which the same pictures are published smaller,
+// the largest first. Readers that cannot keep up may read one of them instead.
+func (p *Publisher) SetLayers(ids []string) {
+	p.stream.mu.Lock()
+	defer p.stream.mu.Unlock()
+	if p.err == nil {
+		p.stream.layers = slices.Clone(ids)
+	}
+}
+
 // SetHealth replaces what State tells about the producer.
 func (p *Publisher) SetHealth(h Health) {
 	p.stream.mu.Lock()
@@ -167,7 +177,7 @@ func (p *Publisher) detach(err error) { p.detachWith(err, err) }
 func (p *Publisher) detachWith(own, readers error) {
 	s := p.stream
 	p.err = own
-	s.pub, s.tracks = nil, nil
+	s.pub, s.tracks, s.layers = nil, nil, nil
 	s.lastErr, s.lastEnd = readers, s.clock.Now()
 	if p.begun {
 		for _, r := range s.readers {

@@ -18,6 +18,7 @@ type Stream struct {
 	mu      sync.Mutex // guards the following
 	pub     *Publisher // the present producer or nil
 	tracks  []media.Track
+	layers  []string
 	readers []*Reader
 	demand  int           // readers that count as demand
 	changed chan struct{} // closed and replaced when demand begins or ends, and when a producer comes or goes
@@ -99,6 +100,14 @@ func (s *Stream) Tracks() []media.Track {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.tracks
+}
+
+// Layers names the streams that have the same pictures smaller, the largest
+// first. They end with the producer.
+func (s *Stream) Layers() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.layers
 }
 
 // End is the producer time, in nanoseconds since the epoch, before which no

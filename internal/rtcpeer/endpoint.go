@@ -177,9 +177,15 @@ func (e *Endpoint) Addresses() []netip.AddrPort {
 	return list
 }
 
-// Close ends every peer, waits for them, and closes the ports.
+// Close ends every peer, waits for them, and closes the ports. Closing again
+// does nothing.
 func (e *Endpoint) Close() error {
 	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		e.wg.Wait()
+		return nil
+	}
 	e.closed = true
 	peers := make([]*Peer, 0, len(e.peers))
 	for p := range e.peers {

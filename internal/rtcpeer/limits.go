@@ -45,11 +45,12 @@ const (
 	// historySize is how many packets of a track are kept for retransmission.
 	historySize = 1024
 
-	// The bounds of the bandwidth estimate, in bits per second. It starts where
-	// a camera of 720p passes, so that nobody begins with a bad picture.
-	startRate = 4_000_000
+	// The bounds of the bandwidth estimate, in bits per second. Nothing waits
+	// for it, so that it starts where every camera passes, and falls to what the
+	// line takes as soon as packets come late.
+	startRate = 30_000_000
 	leastRate = 100_000
-	mostRate  = 60_000_000
+	mostRate  = 100_000_000
 
 	// replayWindow is in packets; it must hold what a retransmission is late.
 	replayWindow = 1024

@@ -16,14 +16,14 @@ import (
 // choice is what becomes of one section of an offer.
 type choice struct {
 	section Section
-	codec   Codec
+	codecs  []Codec
 	sender  *Sender // nil for what is received
 }
 
 // choose decides what becomes of an offer: sections that the peer wants to
-// receive get the senders of their kind in order, the others are received in
-// the first codec that both know. One codec a section is answered, so that
-// what will come is known before it comes.
+// receive get the senders of their kind in order, in one codec; the others are
+// received in every codec that both know, in the peer's order, and what comes
+// tells which it is.
 func choose(d *Description, o PeerOptions) []choice {
 	var list []choice
 	free := slices.Clone(o.Send)
@@ -34,7 +34,7 @@ func choose(d *Description, o PeerOptions) []choice {
 		if s.Receives {
 			i := slices.IndexFunc(free, func(x *Sender) bool { return x.codec.Kind() == s.Kind && s.Offers(x.codec) })
 			if i >= 0 {
-				list = append(list, choice{s, free[i].pick(s), free[i]})
+				list = append(list, choice{s, []Codec{free[i].pick(s)}, free[i]})
 				free = slices.Delete(free, i, i+1)
 				continue
 			}
@@ -42,11 +42,11 @@ func choose(d *Description, o PeerOptions) []choice {
 		if !s.Sends || o.OnTrack == nil {
 			continue
 		}
-		for _, c := range s.Codecs {
-			if o.Receive == nil || slices.Contains(o.Receive, c.Codec) {
-				list = append(list, choice{s, c, nil})
-				break
-			}
+		known := slices.DeleteFunc(slices.Clone(s.Codecs), func(c Codec) bool {
+			return o.Receive != nil && !slices.Contains(o.Receive, c.Codec)
+		})
+		if len(known) > 0 {
+			list = append(list, choice{s, known, nil})
 		}
 	}
 	return list
@@ -61,8 +61,10 @@ func (e *Endpoint) Answer(ctx context.Context, d *Description, o PeerOptions) (*
 	}
 	var codecs []Codec
 	for _, c := range choices {
-		if !slices.ContainsFunc(codecs, func(x Codec) bool { return x.PayloadType == c.codec.PayloadType }) {
-			codecs = append(codecs, c.codec)
+		for _, k := range c.codecs {
+			if !slices.ContainsFunc(codecs, func(x Codec) bool { return x.PayloadType == k.PayloadType }) {
+				codecs = append(codecs, k)
+			}
 		}
 	}
 	p, err := e.newPeer(o, codecs)
@@ -134,7 +136,7 @@ func (p *Peer) answer(ctx context.Context, d *Description, choices []choice) (st
 	return finish(p.pc.LocalDescription().SDP), nil
 }
 
-// settle gives each section its sender and its one codec.
+// settle gives each section its sender and its codecs.
 func (p *Peer) settle(choices []choice) error {
 	byMID := map[string]*webrtc.RTPTransceiver{}
 	for _, t := range p.pc.GetTransceivers() {
@@ -142,25 +144,7 @@ func (p *Peer) settle(choices []choice) error {
 	}
 	used := map[string]bool{}
 	for _, c := range choices {
-		t := byMID[c.section.MID]
-		if t == nil {
-			return malformed("section %.16q cannot be answered", c.section.MID)
-		}
 		used[c.section.MID] = true
-		if err := t.SetCodecPreferences(c.codec.pion()); err != nil {
-			return malformed("section %.16q: %v", c.section.MID, err)
-		}
-		if c.sender == nil {
-			p.received = append(p.received, Negotiated{c.section.MID, c.codec, c.section.Layers})
-			continue
-		}
-		s, err := p.attach(c.sender)
-		if err != nil {
-			return err
-		}
-		if err := t.SetSender(s, c.sender); err != nil {
-			return fmt.Errorf("attach a track: %w", err)
-		}
 	}
 	for mid, t := range byMID {
 		if !used[mid] {
@@ -168,6 +152,37 @@ func (p *Peer) settle(choices []choice) error {
 				return fmt.Errorf("leave a section out: %w", err)
 			}
 		}
+	}
+	for _, c := range choices {
+		t := byMID[c.section.MID]
+		if t == nil {
+			return malformed("section %.16q cannot be answered", c.section.MID)
+		}
+		if err := t.SetCodecPreferences(pionCodecs(c.codecs)); err != nil {
+			return malformed("section %.16q: %v", c.section.MID, err)
+		}
+		if c.sender == nil {
+			p.received = append(p.received, Negotiated{c.section.MID, c.section.Kind, c.section.Layers})
+		}
+	}
+	return p.attach(choices, byMID)
+}
+
+// attach adds the senders. pion gives a track the first section of its kind
+// that is free, which is ours unless we also receive in one before it.
+func (p *Peer) attach(choices []choice, byMID map[string]*webrtc.RTPTransceiver) error {
+	for _, c := range choices {
+		if c.sender == nil {
+			continue
+		}
+		r, err := p.pc.AddTrack(c.sender)
+		if err != nil {
+			return fmt.Errorf("attach a track: %w", err)
+		}
+		if byMID[c.section.MID].Sender() != r {
+			return malformed("section %.16q comes after one of its kind in which you send; put it first", c.section.MID)
+		}
+		c.sender.join(p, r)
 	}
 	return nil
 }
@@ -319,7 +334,7 @@ func (p *Peer) Accept(d *Description) error {
 		}
 		usable = true
 		if i >= sending && s.Sends {
-			received = append(received, Negotiated{s.MID, s.Codecs[0], s.Layers})
+			received = append(received, Negotiated{s.MID, s.Kind, s.Layers})
 		}
 	}
 	if !usable {

@@ -32,10 +32,11 @@ type PeerOptions struct {
 	Log  *slog.Logger // nil means that of the endpoint
 }
 
-// Section of a session, as it was negotiated.
+// Negotiated is a section in which the peer may send. In which codec it does,
+// its Receiver tells.
 type Negotiated struct {
 	MID    string
-	Codec  Codec
+	Kind   media.Kind
 	Layers []string // of simulcast, in the peer's order
 }
 
@@ -45,7 +46,6 @@ type Peer struct {
 	endpoint  *Endpoint
 	opts      PeerOptions
 	log       *slog.Logger
-	api       *webrtc.API
 	pc        *webrtc.PeerConnection
 	estimator cc.BandwidthEstimator
 	meter     meter
@@ -112,8 +112,8 @@ func (p *Peer) build(codecs []Codec) error {
 	if err != nil {
 		return err
 	}
-	p.api = webrtc.NewAPI(webrtc.WithMediaEngine(m), webrtc.WithInterceptorRegistry(r), webrtc.WithSettingEngine(s))
-	p.pc, err = p.api.NewPeerConnection(webrtc.Configuration{BundlePolicy: webrtc.BundlePolicyMaxBundle})
+	api := webrtc.NewAPI(webrtc.WithMediaEngine(m), webrtc.WithInterceptorRegistry(r), webrtc.WithSettingEngine(s))
+	p.pc, err = api.NewPeerConnection(webrtc.Configuration{BundlePolicy: webrtc.BundlePolicyMaxBundle})
 	if err != nil {
 		return fmt.Errorf("set up a peer: %w", err)
 	}
@@ -191,7 +191,11 @@ func (p *Peer) Err() error {
 }
 
 // Received are the sections that the peer sends, after the answer.
-func (p *Peer) Received() []Negotiated { return p.received }
+func (p *Peer) Received() []Negotiated {
+	p.signal.Lock()
+	defer p.signal.Unlock()
+	return p.received
+}
 
 // Estimate is how many bits per second can be sent to the peer, as far as its
 // feedback tells.

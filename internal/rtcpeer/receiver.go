@@ -1,7 +1,10 @@
 package rtcpeer
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"sync"
 	"time"
 
@@ -19,10 +22,10 @@ type Receiver struct {
 	track *webrtc.TrackRemote
 	in    *webrtc.RTPReceiver
 	mid   string
-	codec Codec
 	buf   [maxPacket]byte
 
 	mu       sync.Mutex // guards the following
+	codec    Codec
 	onReport func(*rtcp.SenderReport)
 	asked    time.Time
 	owed     *time.Timer // a request that had to wait
@@ -33,10 +36,7 @@ func (p *Peer) track(t *webrtc.TrackRemote, in *webrtc.RTPReceiver) {
 	if p.opts.OnTrack == nil {
 		return
 	}
-	c, _ := codecNamed(mimeName(t.Codec().MimeType))
-	r := &Receiver{peer: p, track: t, in: in, codec: Codec{
-		Codec: c, PayloadType: uint8(t.PayloadType()), ClockRate: t.Codec().ClockRate, Channels: int(t.Codec().Channels), Parameters: t.Codec().SDPFmtpLine,
-	}}
+	r := &Receiver{peer: p, track: t, in: in, codec: trackCodec(t)}
 	for _, x := range p.pc.GetTransceivers() {
 		if x.Receiver() == in {
 			r.mid = x.Mid()
@@ -49,6 +49,13 @@ func (p *Peer) track(t *webrtc.TrackRemote, in *webrtc.RTPReceiver) {
 	if r.owed != nil {
 		r.owed.Stop()
 	}
+}
+
+// trackCodec is the codec of the packet that was read last.
+func trackCodec(t *webrtc.TrackRemote) Codec {
+	k := t.Codec()
+	c, _ := codecNamed(mimeName(k.MimeType))
+	return Codec{Codec: c, PayloadType: uint8(t.PayloadType()), ClockRate: k.ClockRate, Channels: int(k.Channels), Parameters: k.SDPFmtpLine}
 }
 
 // mimeName is «H264» of «video/H264».
@@ -67,24 +74,62 @@ func (r *Receiver) MID() string { return r.mid }
 // RID is empty for a track without layers.
 func (r *Receiver) RID() string { return r.track.RID() }
 
-// Codec is the codec of the track.
-func (r *Receiver) Codec() Codec { return r.codec }
+// Codec is the codec of the packet that was read last, or of the first one.
+// Browsers may change it while they send.
+func (r *Receiver) Codec() Codec {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.codec
+}
+
+// recode follows a change of payload type; it tells whether that of a packet
+// is known.
+func (r *Receiver) recode(pt uint8) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if pt == r.codec.PayloadType {
+		return true
+	}
+	c := trackCodec(r.track)
+	if c.PayloadType != pt || c.Codec == "" {
+		return false
+	}
+	r.codec = c
+	return true
+}
 
 // ReadRTP returns the next packet in order of arrival, retransmissions among
-// them. The packet is the caller's.
+// them. The packet is the caller's. What is no packet, or of no codec that
+// was negotiated, is passed over.
 func (r *Receiver) ReadRTP() (*rtp.Packet, error) {
-	n, _, err := r.track.Read(r.buf[:])
-	if err != nil {
-		return nil, err
+	for bad := 0; ; bad++ {
+		n, _, err := r.track.Read(r.buf[:])
+		var slow net.Error
+		switch {
+		case err == nil:
+			b := make([]byte, n)
+			copy(b, r.buf[:n])
+			pkt := &rtp.Packet{}
+			if err = pkt.Unmarshal(b); err == nil && r.recode(pkt.PayloadType) {
+				return pkt, nil
+			}
+			if err == nil {
+				err = errPayloadType
+			}
+		case errors.Is(err, io.EOF), errors.As(err, &slow) && slow.Timeout():
+			return nil, err
+		}
+		if bad >= maxBad {
+			return nil, fmt.Errorf("read packets: %w", err)
+		}
 	}
-	b := make([]byte, n)
-	copy(b, r.buf[:n])
-	pkt := &rtp.Packet{}
-	if err := pkt.Unmarshal(b); err != nil {
-		return nil, fmt.Errorf("read packet: %w", err)
-	}
-	return pkt, nil
 }
+
+// errPayloadType means that packets have a payload type that is not theirs.
+var errPayloadType = errors.New("payload type was not negotiated")
+
+// maxBad bounds the packets in a row that are passed over.
+const maxBad = 10_000
 
 // SetDeadline makes ReadRTP fail at a time.
 func (r *Receiver) SetDeadline(t time.Time) error { return r.track.SetReadDeadline(t) }

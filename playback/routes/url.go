@@ -13,7 +13,7 @@ import (
 
 // urlRequest is the body of POST /v1/video/{name}/url.
 type urlRequest struct {
-	Format  string `json:"format"`          // hls, dash, clip, rtsp
+	Format  string `json:"format"`          // hls, dash, clip, rtsp, whep, whip
 	Start   string `json:"start,omitempty"` // RFC 3339 or epoch milliseconds
 	End     string `json:"end,omitempty"`
 	Expires string `json:"expires,omitempty"` // a duration like 1h or 7d
@@ -28,7 +28,11 @@ func (p *Routes) issue(w http.ResponseWriter, r *http.Request, id auth.Identity)
 		server.WriteError(w, r, err)
 		return
 	}
-	if !id.May(auth.Play, name) {
+	action := auth.Play
+	if req.Format == "whip" {
+		action = auth.Publish
+	}
+	if !id.May(action, name) {
 		server.WriteError(w, r, server.Forbidden())
 		return
 	}
@@ -63,7 +67,7 @@ func (p *Routes) issue(w http.ResponseWriter, r *http.Request, id auth.Identity)
 		return
 	}
 	claims := auth.Claims{
-		Action: auth.Play, Stream: name, Format: format, Start: win.Start, End: win.End,
+		Action: action, Stream: name, Format: format, Start: win.Start, End: win.End,
 		Expires: p.opts.Clock.Now().Add(life),
 	}
 	token, err := p.opts.Verifier.Issue(id, claims)
@@ -93,10 +97,15 @@ func playbackAddress(name string, req urlRequest, win playback.Window, httpURL, 
 		if req.MKV {
 			path = path[:len(path)-len("mp4")] + "mkv"
 		}
+	case "whep", "whip":
+		if !win.Start.IsZero() || !win.End.IsZero() {
+			return nil, "", server.Invalid("start", "WebRTC is live: start and end are for hls, dash, clip and rtsp")
+		}
+		path += "/" + req.Format
 	case "rtsp":
 		base, path = rtspURL, "/"+url.PathEscape(name)
 	default:
-		return nil, "", server.Invalid("format", "format must be hls, dash, clip or rtsp, not %.20q", req.Format)
+		return nil, "", server.Invalid("format", "format must be hls, dash, clip, rtsp, whep or whip, not %.20q", req.Format)
 	}
 	u, err := url.Parse(base + path)
 	if err != nil {
