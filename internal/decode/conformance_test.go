@@ -20,7 +20,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // kinds are the two implementations: every test of this file holds for both.
-func kinds(t *testing.T, test func(t *testing.T, d *decode.Decoders, worker bool)) {
+func kinds(t *testing.T, test func(t *testing.T, d *decode.Decoders)) {
 	worker := decodetest.Worker(t, "../..")
 	for _, o := range []decode.Options{{Worker: worker, FFmpeg: "none"}, {Worker: "none"}} {
 		o.Log = slog.New(slog.NewTextHandler(testLog{t}, nil))
@@ -30,7 +30,7 @@ func kinds(t *testing.T, test func(t *testing.T, d *decode.Decoders, worker bool
 		}
 		t.Run(d.Kind(), func(t *testing.T) {
 			defer d.Close()
-			test(t, d, d.Kind() == "weir-decode")
+			test(t, d)
 		})
 	}
 }
@@ -120,7 +120,8 @@ func fitSine(x []float64, hertz float64) (amplitude, phase, worst float64) {
 // TestSoundKeepsItsTime decodes what comes out and compares the phase of the
 // tone with that of the input: they are the same to a few samples.
 func TestSoundKeepsItsTime(t *testing.T) {
-	kinds(t, func(t *testing.T, d *decode.Decoders, worker bool) {
+	kinds(t, func(t *testing.T, d *decode.Decoders) {
+		t.Parallel()
 		for _, c := range []struct {
 			in, out  media.Codec
 			channels int
@@ -179,15 +180,16 @@ func TestSoundKeepsItsTime(t *testing.T) {
 // TestPicturesToVP8 decodes every codec to VP8, frame for frame, at the times
 // of the input, and has what comes out decoded.
 func TestPicturesToVP8(t *testing.T) {
-	kinds(t, func(t *testing.T, d *decode.Decoders, worker bool) {
+	kinds(t, func(t *testing.T, d *decode.Decoders) {
+		t.Parallel()
 		for _, codec := range []media.Codec{media.H264, media.H265, media.VP8, media.VP9, media.AV1} {
 			t.Run(string(codec), func(t *testing.T) {
-				in, samples := decodetest.Pictures(t, codec, 640, 360, 2)
+				in, samples := decodetest.Pictures(t, codec, 320, 180, 2)
 				if len(samples) != 50 {
 					t.Fatalf("%d frames were made", len(samples))
 				}
 				tr, got, stats := run(t, d, in, samples, decode.Target{Codec: media.VP8})
-				if tr.Codec != media.VP8 || tr.Width != 640 || tr.Height != 360 {
+				if tr.Codec != media.VP8 || tr.Width != 320 || tr.Height != 180 {
 					t.Errorf("track %+v", tr)
 				}
 				if len(got) != len(samples) {
@@ -199,7 +201,7 @@ func TestPicturesToVP8(t *testing.T) {
 					}
 				}
 				raw := decodetest.Run(t, decodetest.Matroska(t, tr, got), "-f", "matroska", "-i", "-", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-")
-				if len(raw) != 50*640*360 {
+				if len(raw) != 50*320*180 {
 					t.Errorf("%d bytes of pictures", len(raw))
 				}
 			})
@@ -210,7 +212,7 @@ func TestPicturesToVP8(t *testing.T) {
 // TestReorderedPictures gives B-frames: pictures come out in the order in which
 // they are shown, at their times.
 func TestReorderedPictures(t *testing.T) {
-	kinds(t, func(t *testing.T, d *decode.Decoders, worker bool) {
+	kinds(t, func(t *testing.T, d *decode.Decoders) {
 		in, samples := decodetest.Reordered(t, 320, 240, 2)
 		_, got, _ := run(t, d, in, samples, decode.Target{Codec: media.VP8})
 		if len(got) != len(samples) {
@@ -226,7 +228,7 @@ func TestReorderedPictures(t *testing.T) {
 
 // TestLargePicturesAreScaled gives 4:3 pictures over the bound.
 func TestLargePicturesAreScaled(t *testing.T) {
-	kinds(t, func(t *testing.T, d *decode.Decoders, worker bool) {
+	kinds(t, func(t *testing.T, d *decode.Decoders) {
 		in, samples := decodetest.Pictures(t, media.H264, 1600, 1200, 0.4)
 		var c collector
 		j, err := d.Open(in, decode.Target{Codec: media.VP8, MaxWidth: 640, MaxHeight: 360}, c.take)
@@ -258,7 +260,7 @@ func TestLargePicturesAreScaled(t *testing.T) {
 // TestGrid makes the same sound from two places: where both are whole, frames
 // have the same times, which are multiples of their length.
 func TestGrid(t *testing.T) {
-	kinds(t, func(t *testing.T, d *decode.Decoders, worker bool) {
+	kinds(t, func(t *testing.T, d *decode.Decoders) {
 		in, samples := decodetest.Sine(t, media.Opus, 1, 400, 2)
 		_, all, _ := run(t, d, in, samples, decode.Target{Codec: media.AAC, Grid: true})
 		_, some, _ := run(t, d, in, samples[33:], decode.Target{Codec: media.AAC, Grid: true})
@@ -279,7 +281,7 @@ func TestGrid(t *testing.T) {
 
 // TestRefusals lists what cannot be done.
 func TestRefusals(t *testing.T) {
-	kinds(t, func(t *testing.T, d *decode.Decoders, worker bool) {
+	kinds(t, func(t *testing.T, d *decode.Decoders) {
 		for _, c := range []struct {
 			in  media.Track
 			out decode.Target
@@ -304,7 +306,7 @@ func TestRefusals(t *testing.T) {
 // TestHole leaves out 100 ms of sound: what comes out has the times of the
 // input on both sides.
 func TestHole(t *testing.T) {
-	kinds(t, func(t *testing.T, d *decode.Decoders, worker bool) {
+	kinds(t, func(t *testing.T, d *decode.Decoders) {
 		in, samples := decodetest.Sine(t, media.Opus, 1, 400, 2)
 		holed := append(append([]*media.Sample(nil), samples[:40]...), samples[45:]...)
 		_, got, _ := run(t, d, in, holed, decode.Target{Codec: media.AAC})

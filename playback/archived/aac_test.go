@@ -20,7 +20,7 @@ var (
 	variantLine = regexp.MustCompile(`(?m)^#EXT-X-STREAM-INF:.*CODECS="([^"]+)"`)
 	aacList     = regexp.MustCompile(`GROUP-ID="aac".*URI="([^"]+)"`)
 	mapLine     = regexp.MustCompile(`#EXT-X-MAP:URI="([^"]+)"`)
-	aacSegment = regexp.MustCompile(`(?m)^#EXTINF:([0-9.]+),\n(\S+)$`)
+	aacSegment  = regexp.MustCompile(`(?m)^#EXTINF:([0-9.]+),\n(\S+)$`)
 )
 
 // TestSoundAsAAC plays the AAC that a session lists of Opus and of G.711: all
