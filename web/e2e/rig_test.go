@@ -69,7 +69,7 @@ type rig struct {
 func startRig(t *testing.T) *rig {
 	t.Helper()
 	site := startSite(t)
-	r := &rig{site: site, Weir: testkit.StartWeir(t, binary, nil, "--demo", "--allowed-origin", site)}
+	r := &rig{site: site, Weir: testkit.StartWeir(t, binary, nil, "--demo", "--webrtc-listen", "127.0.0.1:0", "--allowed-origin", site)}
 	r.link = loginLink(t, r.Weir)
 	r.browser = startBrowser(t)
 	r.film = shoot(t)

@@ -8,7 +8,8 @@ async function open(context, args, path, problems) {
   page.setDefaultTimeout(args.patience * 1000);
   page.on("pageerror", (error) => problems.push(`page error: ${error}`));
   page.on("console", (message) => {
-    if (message.type() === "error")
+    // Before the login the page asks for a session that it does not have yet.
+    if (message.type() === "error" && !message.text().includes("401"))
       problems.push(`console: ${message.text()} ${message.location().url}`);
   });
   await page.addInitScript(() => {
@@ -35,7 +36,6 @@ async function open(context, args, path, problems) {
     { accessKey: args.accessKey, secretKey: args.secretKey },
   );
   if (status >= 300) throw new Error(`log in: ${status}`);
-  problems.length = 0; // the page asked for its session before it had one
   await page.goto(args.base + path);
   return page;
 }
