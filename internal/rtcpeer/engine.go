@@ -60,7 +60,10 @@ func engine(codecs []Codec) (*webrtc.MediaEngine, error) {
 
 // interceptors makes the chain of a peer, from the network to us:
 //
-//	bandwidth estimate, transport sequence numbers, NACK, reports, meter
+//	meter, bandwidth estimate, transport sequence numbers, NACK, reports
+//
+// The meter is the first, so that it also counts what the others send by
+// themselves.
 //
 // Sender reports are not among them: a Sender writes its own, which tell
 // producer time and not when a packet left.
@@ -94,7 +97,8 @@ func (p *Peer) interceptors() (*interceptor.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range []interceptor.Factory{estimate, sequence, feedback, asks, answers, reports, &metering{meters: [2]*meter{&p.meter, &p.endpoint.meter}}} {
+	meters := &metering{meters: [2]*meter{&p.meter, &p.endpoint.meter}}
+	for _, f := range []interceptor.Factory{meters, estimate, sequence, feedback, asks, answers, reports} {
 		r.Add(f)
 	}
 	return r, nil
