@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,9 +53,10 @@ func newRTC(t testing.TB, w *testkit.Weir) *rtcClient {
 		t.Fatal(err)
 	}
 	c := &rtcClient{PeerConnection: pc, weir: w, connected: make(chan struct{})}
+	var once sync.Once
 	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
 		if s == webrtc.PeerConnectionStateConnected {
-			close(c.connected)
+			once.Do(func() { close(c.connected) })
 		}
 	})
 	t.Cleanup(func() { _ = pc.GracefulClose() })

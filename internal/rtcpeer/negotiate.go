@@ -144,25 +144,7 @@ func (p *Peer) settle(choices []choice) error {
 	}
 	used := map[string]bool{}
 	for _, c := range choices {
-		t := byMID[c.section.MID]
-		if t == nil {
-			return malformed("section %.16q cannot be answered", c.section.MID)
-		}
 		used[c.section.MID] = true
-		if err := t.SetCodecPreferences(pionCodecs(c.codecs)); err != nil {
-			return malformed("section %.16q: %v", c.section.MID, err)
-		}
-		if c.sender == nil {
-			p.received = append(p.received, Negotiated{c.section.MID, c.section.Kind, c.section.Layers})
-			continue
-		}
-		s, err := p.attach(c.sender)
-		if err != nil {
-			return err
-		}
-		if err := t.SetSender(s, c.sender); err != nil {
-			return fmt.Errorf("attach a track: %w", err)
-		}
 	}
 	for mid, t := range byMID {
 		if !used[mid] {
@@ -170,6 +152,37 @@ func (p *Peer) settle(choices []choice) error {
 				return fmt.Errorf("leave a section out: %w", err)
 			}
 		}
+	}
+	for _, c := range choices {
+		t := byMID[c.section.MID]
+		if t == nil {
+			return malformed("section %.16q cannot be answered", c.section.MID)
+		}
+		if err := t.SetCodecPreferences(pionCodecs(c.codecs)); err != nil {
+			return malformed("section %.16q: %v", c.section.MID, err)
+		}
+		if c.sender == nil {
+			p.received = append(p.received, Negotiated{c.section.MID, c.section.Kind, c.section.Layers})
+		}
+	}
+	return p.attach(choices, byMID)
+}
+
+// attach adds the senders. pion gives a track the first section of its kind
+// that is free, which is ours unless we also receive in one before it.
+func (p *Peer) attach(choices []choice, byMID map[string]*webrtc.RTPTransceiver) error {
+	for _, c := range choices {
+		if c.sender == nil {
+			continue
+		}
+		r, err := p.pc.AddTrack(c.sender)
+		if err != nil {
+			return fmt.Errorf("attach a track: %w", err)
+		}
+		if byMID[c.section.MID].Sender() != r {
+			return malformed("section %.16q comes after one of its kind in which you send; put it first", c.section.MID)
+		}
+		c.sender.join(p, r)
 	}
 	return nil
 }

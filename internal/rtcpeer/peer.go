@@ -46,7 +46,6 @@ type Peer struct {
 	endpoint  *Endpoint
 	opts      PeerOptions
 	log       *slog.Logger
-	api       *webrtc.API
 	pc        *webrtc.PeerConnection
 	estimator cc.BandwidthEstimator
 	meter     meter
@@ -114,8 +113,8 @@ func (p *Peer) build(codecs []Codec) error {
 	if err != nil {
 		return err
 	}
-	p.api = webrtc.NewAPI(webrtc.WithMediaEngine(m), webrtc.WithInterceptorRegistry(r), webrtc.WithSettingEngine(s))
-	p.pc, err = p.api.NewPeerConnection(webrtc.Configuration{BundlePolicy: webrtc.BundlePolicyMaxBundle})
+	api := webrtc.NewAPI(webrtc.WithMediaEngine(m), webrtc.WithInterceptorRegistry(r), webrtc.WithSettingEngine(s))
+	p.pc, err = api.NewPeerConnection(webrtc.Configuration{BundlePolicy: webrtc.BundlePolicyMaxBundle})
 	if err != nil {
 		return fmt.Errorf("set up a peer: %w", err)
 	}

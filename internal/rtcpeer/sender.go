@@ -91,16 +91,6 @@ func (s *Sender) pick(section Section) Codec {
 	return best
 }
 
-// attach makes the pion side of the track.
-func (p *Peer) attach(s *Sender) (*webrtc.RTPSender, error) {
-	r, err := p.api.NewRTPSender(s, p.pc.SCTP().Transport())
-	if err != nil {
-		return nil, fmt.Errorf("attach a track: %w", err)
-	}
-	s.join(p, r)
-	return r, nil
-}
-
 func (s *Sender) join(p *Peer, r *webrtc.RTPSender) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

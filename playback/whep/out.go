@@ -72,6 +72,9 @@ func (o *out) write(s *media.Sample) error {
 	if err != nil {
 		return fmt.Errorf("pack a sample: %w", err)
 	}
+	if len(packets) == 0 {
+		return nil
+	}
 	rate := o.sender.ClockRate()
 	at := uint32(uint64(s.PTS().Rescale(o.packer.track.Timescale, rate)))
 	if o.begun && s.PTS() < o.top {

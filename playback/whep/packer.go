@@ -48,7 +48,7 @@ func newPacker(t media.Track) (*packer, error) {
 		v := &codecs.VP8Payloader{EnablePictureID: true}
 		p.pack = func(s *media.Sample) ([]*rtp.Packet, error) { return marked(v.Payload(payloadSize, s.Data)) }
 	case media.VP9:
-		v := &codecs.VP9Payloader{FlexibleMode: true}
+		v := &codecs.VP9Payloader{}
 		p.pack = func(s *media.Sample) ([]*rtp.Packet, error) { return marked(v.Payload(payloadSize, s.Data)) }
 	case media.Opus:
 		p.pack = func(s *media.Sample) ([]*rtp.Packet, error) { return []*rtp.Packet{{Payload: s.Data}}, nil }
