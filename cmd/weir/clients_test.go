@@ -113,10 +113,10 @@ func (s seen) document(t *testing.T, page, section string, clients []client, mod
 }
 
 // javaScript runs a script of testdata/sdk, which uses the JavaScript SDK.
-func javaScript(script string) scenario {
+func javaScript(script string, args ...string) scenario {
 	return func(t *testing.T, w *testkit.Weir) {
 		t.Helper()
-		cmd := exec.Command("node", script, w.HTTP)
+		cmd := exec.Command("node", append([]string{script, w.HTTP}, args...)...)
 		cmd.Dir = filepath.Join("testdata", "sdk")
 		cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+w.AccessKey, "AWS_SECRET_ACCESS_KEY="+w.SecretKey)
 		if out, err := cmd.CombinedOutput(); err != nil {

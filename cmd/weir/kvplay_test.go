@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -149,10 +150,95 @@ func TestPutMediaPlays(t *testing.T) {
 			if len(lines) < 50 {
 				t.Errorf("RTSP gives %d packets of two seconds", len(lines))
 			}
+			checkGetClip(t, w, c.name, start, end, s)
+			checkDASHSession(t, w, c.name, start, end, s)
 			status, playlist := w.Do(t, http.MethodGet, "/v1/video/"+c.name+"/hls/index.m3u8"+window, nil)
 			if status != http.StatusOK || !strings.Contains(string(playlist), "avc1") && !strings.Contains(string(playlist), "hvc1") {
 				t.Errorf("HLS: %d %s", status, playlist)
 			}
 		})
+	}
+}
+
+// checkGetClip takes the same clip through Kinesis Video's GetClip.
+func checkGetClip(t *testing.T, w *testkit.Weir, name string, start, end time.Time, s *testmedia.Stream) {
+	t.Helper()
+	status, clip := w.Do(t, http.MethodPost, "/getClip", map[string]any{"StreamName": name, "ClipFragmentSelector": map[string]any{
+		"FragmentSelectorType": "PRODUCER_TIMESTAMP", "TimestampRange": map[string]any{"StartTimestamp": start.Unix(), "EndTimestamp": end.Unix()},
+	}})
+	if status != http.StatusOK {
+		t.Fatalf("GetClip: %d %s", status, clip)
+	}
+	path := testmedia.Write(t, "getclip.mp4", clip)
+	testmedia.Decode(t, path)
+	for i, kind := range []string{"v:0", "a:0"} {
+		if n := len(testmedia.Probe(t, path, "packet=pts", "-ignore_editlist", "1", "-select_streams", kind)); n != len(s.Samples[media.TrackID(i+1)]) {
+			t.Errorf("GetClip has %d samples of track %s, of %d", n, kind, len(s.Samples[media.TrackID(i+1)]))
+		}
+	}
+}
+
+// checkDASHSession lets ffmpeg play both tracks of a DASH session.
+func checkDASHSession(t *testing.T, w *testkit.Weir, name string, start, end time.Time, s *testmedia.Stream) {
+	t.Helper()
+	status, answer := w.Do(t, http.MethodPost, "/getDASHStreamingSessionURL", map[string]any{"StreamName": name, "PlaybackMode": "ON_DEMAND",
+		"DASHFragmentSelector": map[string]any{"FragmentSelectorType": "PRODUCER_TIMESTAMP",
+			"TimestampRange": map[string]any{"StartTimestamp": start.Unix(), "EndTimestamp": end.Unix()}}})
+	var session struct{ DASHStreamingSessionURL string }
+	if err := json.Unmarshal(answer, &session); err != nil || status != http.StatusOK {
+		t.Fatalf("DASH session: %d %s", status, answer)
+	}
+	for i, kind := range []string{"v:0", "a:0"} {
+		if n := len(testmedia.Probe(t, session.DASHStreamingSessionURL, "packet=pts", "-select_streams", kind)); n != len(s.Samples[media.TrackID(i+1)]) {
+			t.Errorf("the DASH session plays %d samples of track %s, of %d", n, kind, len(s.Samples[media.TrackID(i+1)]))
+		}
+	}
+}
+
+// TestPutMediaLiveOverRTSP lets ffmpeg watch over RTSP what a producer puts,
+// while it is there.
+func TestPutMediaLiveOverRTSP(t *testing.T) {
+	w := testkit.StartWeir(t, binary, nil)
+	createVideo(t, w, "live")
+	body := putBody(t, testmedia.Make(t, 8, media.H264, media.AAC), false)
+	p, err := openProducer(w, "live")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster := []byte{0x1F, 0x43, 0xB6, 0x75, 0xFF}
+	pieces := bytes.Split(body, cluster)
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() { // at the pace of the media; the rest at once when the player has enough
+		defer close(done)
+		for i, piece := range pieces {
+			if i > 0 {
+				piece = append(slices.Clone(cluster), piece...)
+			}
+			if _, err := p.body.Write(piece); err != nil {
+				return
+			}
+			select {
+			case <-stop:
+			case <-time.After(time.Second):
+			}
+		}
+	}()
+	await(t, "the stream to be live", func() bool {
+		_, state := w.Do(t, http.MethodGet, "/v1/video/live", nil)
+		return bytes.Contains(state, []byte(`"online":true`))
+	})
+	for kind, least := range map[string]int{"v:0": 10, "a:0": 10} {
+		lines := testmedia.Probe(t, w.PublishURL("live"), "packet=pts", "-rtsp_transport", "tcp", "-select_streams", kind, "-read_intervals", "%+1")
+		if len(lines) < least {
+			t.Errorf("RTSP gives %d live packets of %s", len(lines), kind)
+		}
+	}
+	close(stop)
+	<-done
+	for _, a := range p.finish() {
+		if a.EventType == "ERROR" {
+			t.Errorf("%+v", a)
+		}
 	}
 }

@@ -9,11 +9,16 @@ import (
 	"weir/internal/testkit"
 )
 
-// videoPlayback puts the real body of a producer into a stream and lets the
-// JavaScript SDK take out of it what can be had.
+// videoPlayback lets a producer in JavaScript put the real body of another
+// into a stream, and the SDK take out of it what can be had.
 func videoPlayback(t *testing.T, w *testkit.Weir) {
 	t.Helper()
-	putFilm(t, w, "sdk-played")
+	createVideo(t, w, "sdk-played")
+	film, err := filepath.Abs(filepath.Join("..", "..", "ingest", "putmedia", "testdata", "putmedia.mkv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	javaScript("video-producer.mjs", "sdk-played", film)(t, w)
 	javaScript("video-playback.mjs")(t, w)
 }
 

@@ -21,7 +21,7 @@ const videoPage = "kinesis-video.md"
 func TestVideoClients(t *testing.T) {
 	t.Parallel()
 	clients := []client{
-		{name: "JavaScript SDK", runs: []scenario{javaScript("video-control.mjs"), videoPlayback, videoAlexa}, aided: []string{"PutMedia"}},
+		{name: "JavaScript SDK", runs: []scenario{javaScript("video-control.mjs"), videoPlayback, videoAlexa}},
 		{name: "AWS CLI", runs: []scenario{videoControlCLI, videoPlaybackCLI}, aided: []string{"PutMedia"}},
 		{name: "requests of the GStreamer sink", runs: []scenario{sinkRequests}},
 	}

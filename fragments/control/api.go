@@ -12,6 +12,7 @@ import (
 	"weir/internal/awsserve"
 	"weir/internal/clock"
 	"weir/internal/meta"
+	"weir/internal/quota"
 	"weir/internal/signaling"
 )
 
@@ -43,13 +44,13 @@ type API struct {
 	place     place
 	channels  *channels
 	worker    *worker
-	limits    *limiter
+	limits    *quota.Limiter
 }
 
 // New returns the control plane. Streams and channels reach their next state
 // while its Run goes on.
 func New(opts Options) (*API, error) {
-	a := &API{opts: opts, streams: opts.Streams, catalogue: opts.Streams.catalogue, place: opts.Streams.place, limits: newLimiter(opts.AWSLimits)}
+	a := &API{opts: opts, streams: opts.Streams, catalogue: opts.Streams.catalogue, place: opts.Streams.place, limits: quota.New(opts.AWSLimits)}
 	a.worker = newWorker(opts.Log)
 	var err error
 	if a.channels, err = openChannels(opts.Meta, opts.Clock, a.place, a.tell); err != nil {

@@ -35,6 +35,8 @@ const (
 const (
 	maxConnection = 45 * time.Minute
 	maxRate       = 12_500_000 // bytes a second
+	maxCalls      = 5          // requests a second, of a stream
+	maxFragments  = 5          // fragments a second, of a stream
 )
 
 // reservedTags are the names beginning with AWS that producers may use.

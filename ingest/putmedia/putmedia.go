@@ -44,6 +44,7 @@ import (
 	"weir/internal/awsserve"
 	"weir/internal/clock"
 	"weir/internal/live"
+	"weir/internal/quota"
 )
 
 // Options are what PutMedia stands on.
@@ -63,6 +64,7 @@ type API struct {
 	opts     Options
 	log      *slog.Logger
 	buffered atomic.Int64 // bytes of fragments that are being received
+	quota    *quota.Limiter
 
 	mu    sync.Mutex // guards the following
 	seats map[archive.StreamID]*seat
@@ -76,7 +78,7 @@ func New(o Options) *API {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &API{opts: o, log: o.Log, seats: map[archive.StreamID]*seat{}}
+	return &API{opts: o, log: o.Log, quota: quota.New(o.Limits), seats: map[archive.StreamID]*seat{}}
 }
 
 // Entries lists the operations for package awsserve.
@@ -90,6 +92,9 @@ func (a *API) putMedia(c *awsserve.Call, value awsapi.Value, w http.ResponseWrit
 	stream, err := a.opts.Streams.Authorize(c, in.StreamName, in.StreamARN)
 	if err != nil {
 		return err
+	}
+	if !a.quota.Take("call "+string(stream.ID), 1, maxCalls, a.opts.Clock.Now()) {
+		return &model.ClientLimitExceededException{Message: new("Rate exceeded: --aws-limits allows 5 PutMedia requests a second on a stream.")}
 	}
 	base, err := timeBase(in)
 	if err != nil {

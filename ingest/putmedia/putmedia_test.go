@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -115,16 +116,18 @@ func TestRealBody(t *testing.T) {
 	}
 }
 
-// TestEveryBoundary sends the body a byte at a time, and in two pieces cut at
-// every offset around each cluster.
+// TestEveryBoundary sends the real body in chunks of one byte, so that there is
+// a boundary at every offset, and a short one in two pieces, cut at every
+// offset of its head and first blocks.
 func TestEveryBoundary(t *testing.T) {
+	body := realBody(t)
+	whole := newRig(t, nil, false)
+	checkStored(t, whole, clusters(t, body), whole.putBytes(t, body))
 	short, err := os.ReadFile(filepath.Join("..", "..", "fragments", "mkv", "testdata", "putmedia-short.mkv"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := clusters(t, short)
-	r := newRig(t, nil, false)
-	checkStored(t, r, want, r.put(t, io.MultiReader(iotest.OneByteReader(bytes.NewReader(short)))))
 	for at := 1; at < 600; at++ {
 		r := newRig(t, nil, false)
 		pieces := io.MultiReader(bytes.NewReader(short[:at]), iotest.HalfReader(bytes.NewReader(short[at:])))
@@ -133,6 +136,36 @@ func TestEveryBoundary(t *testing.T) {
 			t.Fatalf("cut at %d", at)
 		}
 	}
+}
+
+// putBytes sends a body in chunks of one byte and returns all acks.
+func (r *rig) putBytes(t *testing.T, body []byte) []ack {
+	t.Helper()
+	conn, err := net.Dial("tcp", r.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	q := r.request(t, nil, "ABSOLUTE")
+	head := "POST /putMedia HTTP/1.1\r\nHost: weir\r\nTransfer-Encoding: chunked\r\n"
+	for name, values := range q.Header {
+		head += name + ": " + values[0] + "\r\n"
+	}
+	wire := append(make([]byte, 0, 6*len(body)+1000), head+"\r\n"...)
+	for _, b := range body {
+		wire = append(wire, '1', '\r', '\n', b, '\r', '\n')
+	}
+	wire = append(wire, "0\r\n\r\n"...)
+	go func() { _, _ = conn.Write(wire) }() // the acks tell how far it came
+	lines := bufio.NewReader(conn)
+	if _, err := http.ReadResponse(lines, q); err != nil { // 100 Continue
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(lines, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return readAcks(t, answer.Body)
 }
 
 // TestDisconnect cuts a producer off within a fragment: only that one is lost,

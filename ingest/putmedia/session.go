@@ -236,6 +236,9 @@ func (s *session) begin(c mkv.Cluster) error {
 	if s.head.Tracks == nil {
 		return faultf(invalidMKV, "a cluster before Tracks")
 	}
+	if err := s.waitTurn(); err != nil {
+		return err
+	}
 	s.cluster, s.number = c, 0
 	start, err := s.assembler.Begin(c)
 	if err != nil {
@@ -247,6 +250,23 @@ func (s *session) begin(c mkv.Cluster) error {
 	}
 	s.start = start
 	return s.acks.step(buffering, c.Timestamp, s.number)
+}
+
+// waitTurn waits until the stream may have another fragment, as AWS throttles
+// who sends more than it allows: by reading no further.
+func (s *session) waitTurn() error {
+	d := s.api.quota.Wait("fragment "+string(s.stream.ID), 1, maxFragments, s.api.opts.Clock.Now())
+	if d == 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
 }
 
 func (s *session) takeBlock(b mkv.Block) error {

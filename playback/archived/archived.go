@@ -31,6 +31,7 @@ import (
 	"weir/internal/awsapi"
 	"weir/internal/awsserve"
 	"weir/internal/clock"
+	"weir/internal/quota"
 	"weir/internal/server"
 	"weir/playback"
 	"weir/playback/segments"
@@ -58,15 +59,18 @@ type Options struct {
 	Log     *slog.Logger
 	// Address tells how the client of a request reaches us over HTTP.
 	Address func(r *http.Request) string
+	// Limits switches on what AWS imposes for its own capacity.
+	Limits bool
 }
 
 // API answers the operations and plays the sessions.
 type API struct {
-	opts Options
+	opts  Options
+	quota *quota.Limiter
 }
 
 // New returns the operations.
-func New(o Options) *API { return &API{opts: o} }
+func New(o Options) *API { return &API{opts: o, quota: quota.New(o.Limits)} }
 
 // Entries are the operations of Kinesis Video Archived Media that are answered
 // here: all but GetMediaForFragmentList.

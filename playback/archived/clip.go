@@ -44,8 +44,16 @@ func (a *API) getClip(c *awsserve.Call, in awsapi.Value, w http.ResponseWriter) 
 	if err != nil {
 		return err
 	}
-	last := &items[len(items)-1].Fragment
-	file, err := clip.New(ctx, runs{s}, clip.MP4, items, time.Unix(0, items[0].Fragment.Start), time.Unix(0, last.End()))
+	if err := a.limitCall(c, s, len(items)); err != nil {
+		return err
+	}
+	if err := a.limitMedia(s, len(items)); err != nil {
+		return err
+	}
+	// All of the last fragment belongs to it, also sound that is behind its
+	// last picture.
+	end := time.Unix(0, items[len(items)-1].Fragment.End()).Add(fragments.MaxDuration)
+	file, err := clip.New(ctx, runs{s}, clip.MP4, items, time.Unix(0, items[0].Fragment.Start), end)
 	if errors.Is(err, clip.ErrEmpty) {
 		return notFound("No fragments found in the stream for the clip.")
 	}
@@ -84,7 +92,8 @@ func clipItems(ctx context.Context, s *archive.Stream, wanted span) ([]clip.Item
 	}
 	var items []clip.Item
 	for _, f := range kept {
-		if size += f.Len; len(items) == maxClipFragments || size > maxClipBytes && len(items) > 0 {
+		full := len(items) == maxClipFragments || time.Duration(f.End()-kept[0].Start) > clip.MaxDuration-fragments.MaxDuration
+		if size += f.Len; len(items) > 0 && (full || size > maxClipBytes) {
 			break
 		}
 		tracks, err := s.Tracks(f.Init)

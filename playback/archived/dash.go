@@ -8,6 +8,7 @@ import (
 	"weir/internal/media"
 	"weir/playback"
 	"weir/playback/dash"
+	"weir/playback/segments"
 )
 
 // dashManifest answers with the manifest.
@@ -18,7 +19,7 @@ func (a *API) dashManifest(x *request) error {
 		return err
 	}
 	l := dash.Listing{
-		Shown: len(q.entries), Static: q.ended, Now: now,
+		Fit: segments.WithTelephony, Shown: len(q.entries), Static: q.ended, Now: now,
 		Init: func(version uint32, track media.TrackID) string {
 			return fmt.Sprintf("getMP4InitFragment.mp4?SessionToken=%s&TrackNumber=%d&SequenceNumber=%d", x.token, track, version)
 		},

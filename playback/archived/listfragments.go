@@ -41,6 +41,9 @@ func (a *API) listFragments(c *awsserve.Call, in *model.ListFragmentsInput) (*mo
 	if in.MaxResults != nil {
 		most = int(*in.MaxResults)
 	}
+	if err := a.limitCall(c, s, most); err != nil {
+		return nil, err
+	}
 	out := &model.ListFragmentsOutput{Fragments: []model.Fragment{}}
 	for f, err := range p.Span.fragments(c.Request.Context(), s, p.After) {
 		if err != nil {

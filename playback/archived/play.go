@@ -36,6 +36,9 @@ func (a *API) play(serve func(*request) error) http.Handler {
 		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 		x, err := a.resume(w, r)
 		if err == nil {
+			err = a.limitRequest(x)
+		}
+		if err == nil {
 			err = serve(x)
 		}
 		if err == nil || errors.Is(err, playback.ErrClient) || errors.Is(err, context.Canceled) {

@@ -77,6 +77,9 @@ func (a *API) begin(c *awsserve.Call, w wish, path string) (*string, error) {
 	if w.results != nil {
 		x.Results = int(*w.results)
 	}
+	if err := a.limitCall(c, s, x.Results); err != nil {
+		return nil, err
+	}
 	if x.Span, err = w.span(); err != nil {
 		return nil, err
 	}
@@ -162,6 +165,9 @@ func (x *session) holds(f *fragments.Fragment) bool {
 // sound.
 func (x *session) playable(tracks []media.Track) ([]media.Track, error) {
 	fit := segments.PlayableTracks(tracks)
+	if x.Breaks == "" { // DASH
+		fit = segments.WithTelephony(tracks)
+	}
 	if x.TS {
 		fit = fit[:0]
 		for _, t := range tracks {

@@ -129,7 +129,7 @@ func (p *Player) serveManifest(w http.ResponseWriter, r *http.Request, s *archiv
 	if len(fs) == 0 {
 		return fmt.Errorf("%w: nothing was recorded in this range", playback.ErrNotFound)
 	}
-	if m.periods, err = divide(s, fs); err != nil {
+	if m.periods, err = divide(s, fs, segments.PlayableTracks); err != nil {
 		return err
 	}
 	if !m.static {

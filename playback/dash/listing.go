@@ -20,6 +20,8 @@ type Listing struct {
 	// gaps between fragments are left out.
 	Zero     time.Time
 	Absolute bool
+	// Fit picks the tracks that are listed.
+	Fit func([]media.Track) []media.Track
 	// Init and Media are the addresses of segments; $Time$ in the second
 	// stands for the presentation time of the first sample, in the track's
 	// timescale.
@@ -31,7 +33,7 @@ type Listing struct {
 
 // Append renders the manifest.
 func (l *Listing) Append(dst []byte, s *archive.Stream) ([]byte, error) {
-	periods, err := divide(s, l.Fragments)
+	periods, err := divide(s, l.Fragments, l.Fit)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"weir/fragments"
 	"weir/fragments/archive"
 	"weir/internal/media"
-	"weir/playback/segments"
 )
 
 // period is a stretch of fragments with the same tracks and no gap.
@@ -34,8 +33,8 @@ const maxPeriodStarts = 64
 // divide cuts fragments into periods at changes of their tracks and at gaps:
 // dash.js 5 does not get over a jump inside a segment timeline. In a static
 // manifest nothing is shown for a gap, as in HLS: the next period follows at
-// once.
-func divide(s *archive.Stream, fs []fragments.Fragment) ([]period, error) {
+// once. Fit picks the tracks that are listed.
+func divide(s *archive.Stream, fs []fragments.Fragment, fit func([]media.Track) []media.Track) ([]period, error) {
 	var out []period
 	for i := range fs {
 		f := &fs[i]
@@ -44,7 +43,7 @@ func divide(s *archive.Stream, fs []fragments.Fragment) ([]period, error) {
 			if err != nil {
 				return nil, err
 			}
-			next := period{init: f.Init, seq: f.Seq, tracks: segments.PlayableTracks(tracks), offset: millis(f.Start)}
+			next := period{init: f.Init, seq: f.Seq, tracks: fit(tracks), offset: millis(f.Start)}
 			if n > 0 {
 				next.start = out[n-1].end()
 			}

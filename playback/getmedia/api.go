@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"weir/fragments"
 	"weir/fragments/archive"
@@ -32,6 +33,7 @@ import (
 	"weir/internal/awsapi"
 	"weir/internal/awsserve"
 	"weir/internal/clock"
+	"weir/internal/quota"
 )
 
 // Options are what the operations stand on.
@@ -44,17 +46,21 @@ type Options struct {
 	Limits bool
 }
 
-// Readers of one stream at a time, with the limits of AWS.
+// What AWS imposes for its own capacity; only with the limits switched on.
 const (
-	maxReaders     = 3 // of GetMedia
-	maxListReaders = 5 // of GetMediaForFragmentList
+	maxReaders     = 3          // of GetMedia on one stream at a time
+	maxListReaders = 5          // of GetMediaForFragmentList
+	maxCalls       = 5          // of either a second, on one stream
+	maxFragments   = 5          // a second, of one GetMedia
+	maxRate        = 25_000_000 // bytes a second, of one reader
 )
 
 // API answers the operations. It listens to the catalogue, to end the readers
 // of streams that are removed.
 type API struct {
-	opts Options
-	mu   struct {
+	opts  Options
+	quota *quota.Limiter
+	mu    struct {
 		sync.Mutex // guards the following
 		readers    map[archive.StreamID]map[*reader]context.CancelFunc
 	}
@@ -62,7 +68,7 @@ type API struct {
 
 // New returns the operations.
 func New(o Options) *API {
-	a := &API{opts: o}
+	a := &API{opts: o, quota: quota.New(o.Limits)}
 	a.mu.readers = map[archive.StreamID]map[*reader]context.CancelFunc{}
 	return a
 }
@@ -95,6 +101,10 @@ func (a *API) open(c *awsserve.Call, name, arn *string) (*archive.Stream, error)
 	if err != nil {
 		return nil, err
 	}
+	if !a.quota.Take(c.Operation.Name+" "+string(found.ID), 1, maxCalls, a.opts.Clock.Now()) {
+		return nil, &awsapi.Error{Code: "ClientLimitExceededException", Status: http.StatusBadRequest,
+			Message: fmt.Sprintf("Rate exceeded: --aws-limits allows %d calls of %s a second on a stream.", maxCalls, c.Operation.Name)}
+	}
 	return a.opts.Archive.Stream(found.ID)
 }
 
@@ -105,6 +115,7 @@ type reader struct {
 	w    http.ResponseWriter
 	list bool // reads a list of fragments
 	buf  []byte
+	pace *quota.Limiter // of what it gets
 }
 
 // full tells whether as many readers of the sort of r are there as there may
@@ -156,6 +167,31 @@ func (r *reader) begin() error {
 	r.w.Header().Set("Content-Type", "video/webm")
 	r.w.WriteHeader(http.StatusOK)
 	return r.flush()
+}
+
+// newReader returns a reader for one client.
+func (a *API) newReader(s *archive.Stream, w http.ResponseWriter, list bool) *reader {
+	return &reader{api: a, s: s, w: w, list: list, pace: quota.New(a.opts.Limits)}
+}
+
+// await waits until the next fragment, which is in the buffer, may be sent.
+func (r *reader) await(ctx context.Context) error {
+	now := time.Now()
+	d := r.pace.Wait("bytes", float64(len(r.buf)), maxRate, now)
+	if !r.list {
+		d = max(d, r.pace.Wait("fragments", 1, maxFragments, now))
+	}
+	if d == 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // send writes what is in the buffer.

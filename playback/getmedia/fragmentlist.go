@@ -25,7 +25,7 @@ func (a *API) getMediaForFragmentList(c *awsserve.Call, in awsapi.Value, w http.
 	if err != nil {
 		return err
 	}
-	r := &reader{api: a, s: s, w: w, list: true}
+	r := a.newReader(s, w, true)
 	ctx, leave, err := a.enter(c.Request.Context(), r)
 	if err != nil {
 		return err
@@ -42,6 +42,9 @@ func (a *API) getMediaForFragmentList(c *awsserve.Call, in awsapi.Value, w http.
 				return err
 			}
 			r.buf = appendEmpty(nil, r.excuse(f, err))
+		}
+		if err := r.await(ctx); err != nil {
+			return err
 		}
 		if err := r.send(); err != nil {
 			return err

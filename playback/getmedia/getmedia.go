@@ -32,7 +32,7 @@ func (a *API) getMedia(c *awsserve.Call, in awsapi.Value, w http.ResponseWriter)
 	if err != nil {
 		return err
 	}
-	r := &reader{api: a, s: s, w: w}
+	r := a.newReader(s, w, false)
 	st, err := find(c.Request.Context(), s, req.StartSelector)
 	if err != nil && !errors.Is(err, errGone) {
 		return err
@@ -137,6 +137,9 @@ func (r *reader) fragment(ctx context.Context, f *fragments.Fragment) error {
 		return err
 	}
 	r.buf = appendAfter(b, f, r.api.opts.Clock.Now())
+	if err := r.await(ctx); err != nil {
+		return err
+	}
 	if err := r.send(); err != nil {
 		return errors.Join(errClient, err)
 	}

@@ -39,7 +39,7 @@ type bench struct {
 	address   string
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T, limits bool) *bench {
 	t.Helper()
 	disk := vfs.NewMem()
 	m := archivetest.NewMemMeta(never)
@@ -61,7 +61,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b.stream.SetPolicy(archivetest.ShortPolicy(fragments.MP4))
-	b.api = getmedia.New(getmedia.Options{Streams: control.NewStreams(c, "us-east-1", "000000000000"), Archive: r.Archive, Clock: r.Clock, Log: slog.New(slog.DiscardHandler), Limits: true})
+	b.api = getmedia.New(getmedia.Options{Streams: control.NewStreams(c, "us-east-1", "000000000000"), Archive: r.Archive, Clock: r.Clock, Log: slog.New(slog.DiscardHandler), Limits: limits})
 	c.Listen(b.api)
 	server := httptest.NewServer(http.HandlerFunc(b.serve))
 	t.Cleanup(server.Close)
@@ -196,7 +196,7 @@ func selector(kind, more string) string {
 
 // TestDocuments reads fragments of samples and of a producer's own Matroska.
 func TestDocuments(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, false)
 	b.record(t, archivetest.Epoch(), 2)
 	b.raw(t, archivetest.Epoch().Add(10*time.Second))
 	a := b.ask(t, get, selector("EARLIEST", ""))
@@ -224,7 +224,7 @@ func (b *bench) raw(t *testing.T, at time.Time) {
 
 // TestSelectors asks for every start.
 func TestSelectors(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, false)
 	b.record(t, archivetest.Epoch(), 3)
 	b.record(t, archivetest.Epoch().Add(time.Minute), 3)
 	all, err := archivetest.Persisted(b.stream)
@@ -257,7 +257,7 @@ func TestSelectors(t *testing.T) {
 
 // TestRefusals asks for what cannot be.
 func TestRefusals(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, false)
 	b.record(t, archivetest.Epoch(), 2)
 	for body, want := range map[string]string{
 		selector("FRAGMENT_NUMBER", ""):                                    "InvalidArgumentException",
@@ -275,10 +275,29 @@ func TestRefusals(t *testing.T) {
 	testkit.Golden(t, "gone.txt", a.documents(t, 1))
 }
 
+// TestRates holds that AWS's limits refuse the sixth call of a second.
+func TestRates(t *testing.T) {
+	b := newBench(t, true)
+	for i := range 6 {
+		a := b.ask(t, get, selector("FRAGMENT_NUMBER", ""))
+		want := "InvalidArgumentException"
+		if i == 5 {
+			want = "ClientLimitExceededException"
+		}
+		if a.kind != want {
+			t.Errorf("call %d is answered with %d %q, want %s", i, a.status, a.kind, want)
+		}
+	}
+	b.Clock.Advance(200 * time.Millisecond)
+	if a := b.ask(t, get, selector("FRAGMENT_NUMBER", "")); a.kind != "InvalidArgumentException" {
+		t.Errorf("a call a fifth of a second later is answered with %d %q", a.status, a.kind)
+	}
+}
+
 // TestLive lets readers follow a stream, one of which does not read, until the
 // stream is removed.
 func TestLive(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, true)
 	b.ask(t, get, selector("NOW", "")) // never reads
 	var readers []*answer
 	for range 2 {
@@ -314,7 +333,7 @@ func TestLive(t *testing.T) {
 
 // TestFragmentList asks for fragments in an order of its own.
 func TestFragmentList(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, false)
 	b.record(t, archivetest.Epoch(), 3)
 	all, err := archivetest.Persisted(b.stream)
 	if err != nil {
@@ -367,7 +386,7 @@ func (b *bench) flip(t *testing.T, dir string, at int64) (flipped int) {
 // TestDamage turns a bit of one fragment: readers miss that one only
 // (invariant 4), and a list says so in its place.
 func TestDamage(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, false)
 	b.record(t, archivetest.Epoch(), 2)
 	all, err := archivetest.Persisted(b.stream)
 	if err != nil {

@@ -106,6 +106,16 @@ func PlayableTracks(tracks []media.Track) []media.Track {
 	})
 }
 
+// WithTelephony are the playable tracks and those of G.711, which browsers do
+// not play but other players of DASH do, and which Kinesis Video lists there.
+func WithTelephony(tracks []media.Track) []media.Track {
+	playable := PlayableTracks(tracks)
+	return slices.DeleteFunc(slices.Clone(tracks), func(t media.Track) bool {
+		_, ok := media.FindTrack(playable, t.ID)
+		return !ok && t.Codec != media.PCMU && t.Codec != media.PCMA
+	})
+}
+
 // MainTracks picks the video and the audio track that a player starts with.
 func MainTracks(tracks []media.Track) (video, audio *media.Track) {
 	for i := range tracks {

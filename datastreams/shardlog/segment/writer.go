@@ -8,8 +8,25 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
+// lanes is how many blocks are compressed at the same time: one core alone is
+// slower than the journal.
+const lanes = 3
+
+// lane is a block on its way into the file, in the order of lanes.
+type lane struct {
+	block  Block
+	raw    []byte
+	packed []byte
+	stored []byte        // one of both
+	done   chan struct{} // holds a token when stored is there
+	busy   bool
+}
+
 // Writer makes a file. A writer is used by one goroutine, and again after
 // Reset.
+//
+//	Add ──► raw ──► lane ──► compressed ──► file, in order
+//	                lane ──► compressed
 type Writer struct {
 	w      io.Writer
 	seed   uint64
@@ -18,25 +35,36 @@ type Writer struct {
 	head   []byte
 	blocks []Block
 
-	zstd   *zstd.Encoder
-	open   Block // the block in the making, none when Count is 0
-	raw    []byte
-	packed []byte
+	zstd  *zstd.Encoder
+	open  Block // the block in the making, none when Count is 0
+	raw   []byte
+	lanes [lanes]lane
+	next  int // the lane that the next block takes
 }
 
 // NewWriter returns a writer; Reset gives it something to do.
 func NewWriter() (*Writer, error) {
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(lanes),
 		zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(1<<20))
 	if err != nil {
 		return nil, fmt.Errorf("make an encoder: %w", err)
 	}
-	return &Writer{zstd: e}, nil
+	w := &Writer{zstd: e}
+	for i := range w.lanes {
+		w.lanes[i].done = make(chan struct{}, 1)
+	}
+	return w, nil
 }
 
 // Reset begins a file. The seed is drawn anew for each; covers is what a run
 // covers of the log, zero for a segment.
 func (w *Writer) Reset(to io.Writer, seed uint64, covers Range) error {
+	for i := range w.lanes { // of a file that was given up
+		if l := &w.lanes[i]; l.busy {
+			<-l.done
+			l.busy = false
+		}
+	}
 	w.w, w.seed, w.covers, w.blocks, w.open, w.raw = to, seed, covers, w.blocks[:0], Block{}, w.raw[:0]
 	w.at = fileHead
 	h := header{seed: seed, covers: covers}
@@ -46,7 +74,8 @@ func (w *Writer) Reset(to io.Writer, seed uint64, covers Range) error {
 	return nil
 }
 
-// Size is how large the file would be if it were finished now.
+// Size is how large the file would be if it were finished now, without what
+// was added by Add and is not written yet.
 func (w *Writer) Size() int64 {
 	return w.at + int64(len(w.blocks))*indexEntry + trailerLen
 }
@@ -75,24 +104,49 @@ func (w *Writer) Add(shard, offset uint64, ms int64, data []byte) error {
 	return nil
 }
 
-// cut finishes the open block.
+// cut gives the open block to the next lane, when that has written its last.
 func (w *Writer) cut() error {
-	b := &w.open
-	if b.Count == 0 {
+	if w.open.Count == 0 {
 		return nil
 	}
-	stored := w.raw
-	if len(w.raw) >= minCompress {
-		w.packed = w.zstd.EncodeAll(w.raw, w.packed[:0])
-		if len(w.packed) < len(w.raw)-len(w.raw)/16 {
-			stored, b.Codec = w.packed, codecZstd
+	l := &w.lanes[w.next]
+	if err := w.settle(l); err != nil {
+		return err
+	}
+	w.next = (w.next + 1) % lanes
+	l.block, l.raw, w.raw = w.open, w.raw, l.raw[:0]
+	l.busy = true
+	w.open = Block{}
+	if len(l.raw) < minCompress {
+		l.pack(nil)
+		return nil
+	}
+	go l.pack(w.zstd)
+	return nil
+}
+
+// pack compresses the block of a lane where that pays.
+func (l *lane) pack(zstd *zstd.Encoder) {
+	b := &l.block
+	l.stored = l.raw
+	if zstd != nil {
+		l.packed = zstd.EncodeAll(l.raw, l.packed[:0])
+		if len(l.packed) < len(l.raw)-len(l.raw)/16 {
+			l.stored, b.Codec = l.packed, codecZstd
 		}
 	}
-	b.Raw, b.Stored, b.CRC = uint32(len(w.raw)), uint32(len(stored)), checksum(stored)
-	err := w.AddBlock(*b, stored)
-	w.raw = w.raw[:0]
-	w.open = Block{}
-	return err
+	b.Raw, b.Stored, b.CRC = uint32(len(l.raw)), uint32(len(l.stored)), checksum(l.stored)
+	l.done <- struct{}{}
+}
+
+// settle writes the block of a lane, if it has one.
+func (w *Writer) settle(l *lane) error {
+	if !l.busy {
+		return nil
+	}
+	<-l.done
+	l.busy = false
+	return w.AddBlock(l.block, l.stored)
 }
 
 // AddBlock adds a block of another file. Its stored bytes were checked.
@@ -118,6 +172,12 @@ func (w *Writer) AddBlock(b Block, stored []byte) error {
 func (w *Writer) Finish() (int64, error) {
 	if err := w.cut(); err != nil {
 		return 0, err
+	}
+	for range w.lanes { // the next one is the oldest
+		if err := w.settle(&w.lanes[w.next]); err != nil {
+			return 0, err
+		}
+		w.next = (w.next + 1) % lanes
 	}
 	index := make([]byte, 0, len(w.blocks)*indexEntry+trailerLen)
 	for i := range w.blocks {
