@@ -4,7 +4,14 @@
 // served by the test.
 /* global KVSWebRTC */
 const video = document.querySelector("video");
-const state = { opened: false, connected: 0, errors: [], statuses: [], peers: [], local: undefined };
+const state = {
+  opened: false,
+  connected: 0,
+  errors: [],
+  statuses: [],
+  peers: [],
+  local: undefined,
+};
 globalThis.state = state;
 
 function fail(what) {

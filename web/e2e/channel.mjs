@@ -7,11 +7,17 @@ const sdk = createRequire(new URL("../../cmd/weir/testdata/sdk/package.json", im
 
 /** The services of a server, whose certificate is its own. */
 function services({ endpoint, credentials }) {
-  const { KinesisVideoClient, GetSignalingChannelEndpointCommand } = sdk("@aws-sdk/client-kinesis-video");
-  const { KinesisVideoSignalingClient, GetIceServerConfigCommand } = sdk("@aws-sdk/client-kinesis-video-signaling");
-  const { KinesisVideoWebRTCStorageClient, JoinStorageSessionCommand, JoinStorageSessionAsViewerCommand } = sdk(
-    "@aws-sdk/client-kinesis-video-webrtc-storage",
+  const { KinesisVideoClient, GetSignalingChannelEndpointCommand } = sdk(
+    "@aws-sdk/client-kinesis-video",
   );
+  const { KinesisVideoSignalingClient, GetIceServerConfigCommand } = sdk(
+    "@aws-sdk/client-kinesis-video-signaling",
+  );
+  const {
+    KinesisVideoWebRTCStorageClient,
+    JoinStorageSessionCommand,
+    JoinStorageSessionAsViewerCommand,
+  } = sdk("@aws-sdk/client-kinesis-video-webrtc-storage");
   const options = (endpoint) => ({
     endpoint,
     region: "us-east-1",
@@ -32,8 +38,14 @@ function services({ endpoint, credentials }) {
     },
     async iceServers(endpoint, ChannelARN, ClientId) {
       const client = new KinesisVideoSignalingClient(options(endpoint));
-      const { IceServerList } = await client.send(new GetIceServerConfigCommand({ ChannelARN, ClientId }));
-      return IceServerList.map((s) => ({ urls: s.Uris, username: s.Username, credential: s.Password }));
+      const { IceServerList } = await client.send(
+        new GetIceServerConfigCommand({ ChannelARN, ClientId }),
+      );
+      return IceServerList.map((s) => ({
+        urls: s.Uris,
+        username: s.Username,
+        credential: s.Password,
+      }));
     },
     async join(endpoint, channelArn, clientId) {
       const client = new KinesisVideoWebRTCStorageClient(options(endpoint));
@@ -69,7 +81,9 @@ async function open(context, service, { page: address, channelARN, credentials, 
 
 /** Clients that join one after the other, until the last have what is wanted. */
 export async function channel(ready, args) {
-  const context = await ready.browser().newContext({ ignoreHTTPSErrors: true, permissions: ["camera", "microphone"] });
+  const context = await ready
+    .browser()
+    .newContext({ ignoreHTTPSErrors: true, permissions: ["camera", "microphone"] });
   const service = services(args);
   const clients = [];
   let timedOut = false;
@@ -92,7 +106,9 @@ async function waitFor(page, wanted, patience) {
   const end = Date.now() + (patience ?? 40) * 1000;
   for (;;) {
     const seen = await page.evaluate(() => globalThis.seen());
-    const there = Object.entries(wanted).every(([k, v]) => (Array.isArray(seen[k]) ? seen[k].length : seen[k]) >= v);
+    const there = Object.entries(wanted).every(
+      ([k, v]) => (Array.isArray(seen[k]) ? seen[k].length : seen[k]) >= v,
+    );
     if (there) return;
     if (Date.now() > end) throw new Error("timed out");
     await new Promise((done) => setTimeout(done, 100));
