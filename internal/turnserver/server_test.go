@@ -367,6 +367,9 @@ func TestURLs(t *testing.T) {
 		{at("[::]:3478"), []netip.Addr{netip.MustParseAddr("2001:db8::7")}, "stun:[2001:db8::7]:3478"},
 	} {
 		s := &Server{address: c.listen, opts: Options{Public: c.public}}
+		if there := netip.MustParseAddr("192.168.1.9"); s.Serves(there) != (c.want != "stun:127.0.0.1:3478") {
+			t.Errorf("%v %v: serves %v: %v", c.listen, c.public, there, s.Serves(there))
+		}
 		if got, _ := s.URLs("weir.example"); got != c.want {
 			t.Errorf("%v %v: %s, want %s", c.listen, c.public, got, c.want)
 		}
