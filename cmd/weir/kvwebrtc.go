@@ -118,7 +118,9 @@ func (s storageSessions) Join(_ context.Context, x control.StorageSession) error
 
 // relaysFor are the STUN and TURN server for a peer of WHIP or WHEP.
 func (n *node) relaysFor(user string) []webrtc.ICEServer {
-	if n.turn == nil {
+	// One that listens for this machine only is of no use to peers from
+	// elsewhere.
+	if n.turn == nil || !n.turn.Serves(n.rtc.Addr().Addr()) {
 		return nil
 	}
 	stun, turn := n.turn.URLs("")
@@ -128,7 +130,8 @@ func (n *node) relaysFor(user string) []webrtc.ICEServer {
 
 // iceServers are the STUN and TURN server for a client of a channel.
 func (n *node) iceServers(r *http.Request, channel, client string) []kvsignaling.IceServer {
-	if n.turn == nil {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || n.turn == nil || !n.turn.Serves(from.Addr()) {
 		return nil
 	}
 	host, _, err := net.SplitHostPort(r.Host)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +11,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"weir/internal/live"
+	"weir/internal/rtcpeer"
+	"weir/internal/signaling"
+	"weir/internal/turnserver"
 )
 
 // TestDocumentedMetricsExist holds the names in the documents and the
@@ -30,6 +34,10 @@ func TestDocumentedMetricsExist(t *testing.T) {
 	for _, d := range newTranscodeMetrics(nil, nil, nil).all() {
 		have = append(have, name.FindStringSubmatch(d.String())[1])
 	}
+	for _, d := range webrtcMetrics(t) {
+		have = append(have, name.FindStringSubmatch(d.String())[1])
+	}
+	have = append(have, "weir_webrtc_peers", "weir_webrtc_peers_total", "weir_webrtc_refused_total")
 	have = append(have, "weir_aws_requests_total", "weir_aws_request_seconds")
 	have = append(have, "weir_http_requests_total", "weir_http_request_seconds", "weir_http_request_seconds_bucket",
 		"weir_http_requests_in_flight", "weir_http_connections", "weir_http_connections_refused_total")
@@ -54,4 +62,57 @@ func TestDocumentedMetricsExist(t *testing.T) {
 			}
 		}
 	}
+}
+
+// descriptions is a registry that remembers what is registered.
+type descriptions []*prometheus.Desc
+
+// Register implements prometheus.Registerer.
+func (d *descriptions) Register(c prometheus.Collector) error {
+	ch := make(chan *prometheus.Desc, 100)
+	c.Describe(ch)
+	close(ch)
+	for x := range ch {
+		*d = append(*d, x)
+	}
+	return nil
+}
+
+// MustRegister implements prometheus.Registerer.
+func (d *descriptions) MustRegister(list ...prometheus.Collector) {
+	for _, c := range list {
+		_ = d.Register(c)
+	}
+}
+
+// Unregister implements prometheus.Registerer.
+func (d *descriptions) Unregister(prometheus.Collector) bool { return false }
+
+// webrtcMetrics are those of signalling, TURN and WebRTC peers.
+func webrtcMetrics(t *testing.T) []*prometheus.Desc {
+	t.Helper()
+	var d descriptions
+	log := slog.New(slog.DiscardHandler)
+	b, err := signaling.New(signaling.Options{Log: log, Registry: &d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Close()
+	s, err := turnserver.Listen(turnserver.Options{Listen: "127.0.0.1:0", Log: log, Registry: &d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	e, err := rtcpeer.Listen(rtcpeer.Options{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	ch := make(chan prometheus.Metric, 100)
+	e.Collect(ch)
+	close(ch)
+	for m := range ch {
+		d = append(d, m.Desc())
+	}
+	return d
 }

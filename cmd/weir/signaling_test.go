@@ -209,6 +209,24 @@ func TestSignaling(t *testing.T) {
 	})
 }
 
+// TestSignalingDrains stops a server that has clients: they are told to connect
+// again, and it does not wait for them.
+func TestSignalingDrains(t *testing.T) {
+	t.Parallel()
+	w := testkit.StartWeir(t, binary, nil)
+	viewer := connectSignaling(t, w, createChannel(t, w, "bell"), "v1")
+	ended := make(chan error, 1)
+	go func() {
+		viewer.expect("GO_AWAY", nil)
+		_, err := viewer.receive(nil)
+		ended <- err
+	}()
+	w.Stop(t)
+	if err := <-ended; websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("the connection ended with %v", err)
+	}
+}
+
 // TestSignalingRefuses connects in ways that are not allowed.
 func TestSignalingRefuses(t *testing.T) {
 	t.Parallel()

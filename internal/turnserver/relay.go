@@ -67,14 +67,15 @@ func (r *relays) AllocatePacketConn(c turn.AllocateListenerConfig) (net.PacketCo
 	return k, net.UDPAddrFromAddrPort(netip.AddrPortFrom(at.public, port)), nil
 }
 
-// listen binds a port: the one that the client asked for, or any of the range.
+// listen binds a port: the one that was found for a client that wants an even
+// one (RFC 8656, section 7.2), or any of the range.
 func (r *relays) listen(c turn.AllocateListenerConfig, bind netip.Addr) (*net.UDPConn, error) {
 	try := func(port uint16) (*net.UDPConn, error) {
 		return net.ListenUDP(c.Network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(bind, port)))
 	}
 	ports := r.server.opts.Ports
 	if c.RequestedPort != 0 {
-		if c.RequestedPort < int(ports.First) || c.RequestedPort > int(ports.Last) {
+		if ports.First != 0 && (c.RequestedPort < int(ports.First) || c.RequestedPort > int(ports.Last)) {
 			return nil, fmt.Errorf("port %d is outside the range of relays", c.RequestedPort)
 		}
 		return try(uint16(c.RequestedPort))

@@ -141,6 +141,12 @@ func (s *Server) rate() int {
 	return maxRate
 }
 
+// Serves tells whether a client at an address can reach the server: one that
+// listens on loopback, and was told no public address, is for its machine.
+func (s *Server) Serves(client netip.Addr) bool {
+	return len(s.opts.Public) > 0 || !s.address.Addr().IsLoopback() || client.Unmap().IsLoopback()
+}
+
 // URLs are the server's addresses for clients, as RFC 7064 and RFC 7065 write
 // them. Host is the name or address by which the client reaches this machine,
 // for a server that listens everywhere and was told no public address;

@@ -273,6 +273,47 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestPorts asks for ports of a range, and for a certain one, as is done for
+// clients that want an even one.
+func TestPorts(t *testing.T) {
+	s := start(t, nil)
+	first, _, err := s.relays.AllocatePacketConn(turn.AllocateListenerConfig{Network: "udp4"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := first.LocalAddr().(*net.UDPAddr).Port
+	first.Close()
+	for _, c := range []struct {
+		ports  PortRange
+		wanted int
+		ok     bool
+	}{
+		{PortRange{}, port, true},
+		{PortRange{uint16(port), uint16(port)}, 0, true},
+		{PortRange{uint16(port), uint16(port)}, port, true},
+		{PortRange{uint16(port) + 1, uint16(port) + 2}, port, false},
+	} {
+		s.opts.Ports = c.ports
+		k, addr, err := s.relays.AllocatePacketConn(turn.AllocateListenerConfig{Network: "udp4", RequestedPort: c.wanted})
+		if (err == nil) != c.ok {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if err != nil {
+			continue
+		}
+		if got := addr.(*net.UDPAddr).Port; got != port || !s.relays.has(uint16(got)) {
+			t.Errorf("%+v: port %d", c, got)
+		}
+		k.Close()
+		if s.relays.has(uint16(port)) {
+			t.Error("a port is held that was given back")
+		}
+	}
+	if _, _, err := s.relays.AllocatePacketConn(turn.AllocateListenerConfig{Network: "udp6"}); err == nil {
+		t.Error("a server of IPv4 gave a relay of IPv6")
+	}
+}
+
 func TestRate(t *testing.T) {
 	r := newRate(1000)
 	now := r.begin
@@ -326,6 +367,9 @@ func TestURLs(t *testing.T) {
 		{at("[::]:3478"), []netip.Addr{netip.MustParseAddr("2001:db8::7")}, "stun:[2001:db8::7]:3478"},
 	} {
 		s := &Server{address: c.listen, opts: Options{Public: c.public}}
+		if there := netip.MustParseAddr("192.168.1.9"); s.Serves(there) != (c.want != "stun:127.0.0.1:3478") {
+			t.Errorf("%v %v: serves %v: %v", c.listen, c.public, there, s.Serves(there))
+		}
 		if got, _ := s.URLs("weir.example"); got != c.want {
 			t.Errorf("%v %v: %s, want %s", c.listen, c.public, got, c.want)
 		}
