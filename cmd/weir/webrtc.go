@@ -39,7 +39,7 @@ func (n *node) openWebRTC(context.Context) error {
 		return err
 	}
 	n.onClose("WebRTC port", n.rtc.Close)
-	n.whep = &whep.WHEP{Find: rtcViewers{n.catalogue, n.hub}.find, Endpoint: n.rtc, Hub: n.hub, Log: n.log}
+	n.whep = &whep.WHEP{Find: rtcViewers{n.catalogue, n.hub}.find, Endpoint: n.rtc, Hub: n.hub, Transcoder: n.transcodes, Log: n.log}
 	return nil
 }
 
