@@ -50,7 +50,7 @@ type Routes struct {
 
 // New returns the routes.
 func New(o Options) *Routes {
-	return &Routes{opts: o, hls: hls.NewPlayer(o.Clock, o.AAC), dash: dash.NewPlayer(o.Clock)}
+	return &Routes{opts: o, hls: hls.NewPlayer(o.Clock, o.AAC), dash: dash.NewPlayer(o.Clock, o.AAC)}
 }
 
 // Register registers them.
