@@ -180,9 +180,9 @@ func (d *Decoders) open(in media.Track, out Target, k sink) (session, error) {
 		return d.openFFmpeg(in, out, k)
 	}
 	for {
-		w, fresh, err := d.find(in.Kind() == media.Video)
+		w, fresh, err := d.find(dutyOf(in, out))
 		if err == nil && fresh {
-			w, err = d.start(in.Kind() == media.Video)
+			w, err = d.start(dutyOf(in, out))
 		}
 		if err != nil {
 			return nil, err
@@ -200,18 +200,14 @@ func (d *Decoders) open(in media.Track, out Target, k sink) (session, error) {
 
 // find returns a worker with room; fresh tells that there is none and another is
 // to be started, whose place it has taken.
-func (d *Decoders) find(video bool) (w *worker, fresh bool, err error) {
+func (d *Decoders) find(duty duty) (w *worker, fresh bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.mu.closed {
 		return nil, false, ErrClosed
 	}
-	room := audioJobs
-	if video {
-		room = 1
-	}
 	for _, x := range d.mu.workers {
-		if n := x.load(); x.video == video && n >= 0 && n < room && (w == nil || n < w.load()) {
+		if n := x.load(); x.duty == duty && n >= 0 && n < duty.room() && (w == nil || n < w.load()) {
 			w = x
 		}
 	}
@@ -226,8 +222,8 @@ func (d *Decoders) find(video bool) (w *worker, fresh bool, err error) {
 }
 
 // start starts a worker, whose place was taken.
-func (d *Decoders) start(video bool) (*worker, error) {
-	w, err := startWorker(d.worker, video, &d.opts)
+func (d *Decoders) start(duty duty) (*worker, error) {
+	w, err := startWorker(d.worker, duty, &d.opts)
 	d.mu.Lock()
 	d.mu.starting--
 	if err != nil {

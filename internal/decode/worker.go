@@ -34,13 +34,43 @@ var (
 	errClosed = errors.New("decode worker was stopped")
 )
 
+// duty is what a worker is for. Jobs of different duties never share one: a
+// recording that is worked through at full speed would hold up live sound, and
+// pictures would hold up both.
+type duty string
+
+const (
+	dutySound    duty = "sound"    // live, up to audioJobs
+	dutyPictures duty = "pictures" // one job
+	dutyRecorded duty = "recorded" // sound on the grid, up to audioJobs
+)
+
+// dutyOf is what a job needs.
+func dutyOf(in media.Track, out Target) duty {
+	switch {
+	case in.Kind() == media.Video:
+		return dutyPictures
+	case out.Grid:
+		return dutyRecorded
+	}
+	return dutySound
+}
+
+// room is how many jobs a worker takes.
+func (d duty) room() int {
+	if d == dutyPictures {
+		return 1
+	}
+	return audioJobs
+}
+
 // worker is one process of weir-decode.
 type worker struct {
 	cmd      *exec.Cmd
 	stdin    *os.File
 	log      *slog.Logger
 	hello    hello
-	video    bool          // it is for pictures
+	duty     duty
 	idle     time.Duration // how long it waits for a job
 	patience time.Duration // how long it may be busy without an answer
 	dead     chan struct{} // closed when it takes no more
@@ -59,7 +89,7 @@ type worker struct {
 }
 
 // startWorker starts a process and waits for its hello.
-func startWorker(program string, video bool, o *Options) (*worker, error) {
+func startWorker(program string, duty duty, o *Options) (*worker, error) {
 	log := o.Log
 	inR, inW, err := os.Pipe()
 	if err != nil {
@@ -73,7 +103,7 @@ func startWorker(program string, video bool, o *Options) (*worker, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make a pipe: %w", err), inR.Close(), inW.Close(), outR.Close(), outW.Close())
 	}
-	w := &worker{stdin: inW, log: log, video: video, idle: o.Idle, patience: o.Patience, dead: make(chan struct{})}
+	w := &worker{stdin: inW, log: log, duty: duty, idle: o.Idle, patience: o.Patience, dead: make(chan struct{})}
 	w.mu.jobs = map[uint32]*workerSession{}
 	w.cmd = exec.Command(program, "--memory", strconv.FormatInt(o.Memory>>20, 10), "--parent", strconv.Itoa(os.Getpid()))
 	w.cmd.Env = []string{}

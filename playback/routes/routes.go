@@ -17,6 +17,7 @@ import (
 	"weir/fragments/catalogue"
 	"weir/internal/auth"
 	"weir/internal/clock"
+	"weir/internal/decode"
 	"weir/internal/server"
 	"weir/playback"
 	"weir/playback/clip"
@@ -149,6 +150,10 @@ func (p *Routes) fail(w http.ResponseWriter, r *http.Request, err error) {
 		server.WriteError(w, r, server.Invalid("end", "%v", err))
 	case errors.Is(err, playback.ErrUnsupported), errors.Is(err, segments.ErrUnsupported):
 		server.WriteError(w, r, &server.Error{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media", Message: err.Error()})
+	case errors.Is(err, decode.ErrBusy), errors.Is(err, decode.ErrDied), errors.Is(err, context.DeadlineExceeded):
+		p.opts.Log.Warn("play", "path", r.URL.Path, "err", err)
+		server.WriteError(w, r, &server.Error{Status: http.StatusServiceUnavailable, Code: "unavailable",
+			Message: "this sound cannot be transcoded at the moment"})
 	case errors.Is(err, archive.ErrDamaged):
 		server.WriteError(w, r, &server.Error{Status: http.StatusInternalServerError, Code: "damaged_media",
 			Message: "this fragment is damaged in the store; run weir check to see where"})
