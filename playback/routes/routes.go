@@ -152,8 +152,7 @@ func (p *Routes) fail(w http.ResponseWriter, r *http.Request, err error) {
 		server.WriteError(w, r, &server.Error{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media", Message: err.Error()})
 	case errors.Is(err, decode.ErrBusy), errors.Is(err, decode.ErrDied), errors.Is(err, context.DeadlineExceeded):
 		p.opts.Log.Warn("play", "path", r.URL.Path, "err", err)
-		server.WriteError(w, r, &server.Error{Status: http.StatusServiceUnavailable, Code: "unavailable",
-			Message: "this sound cannot be transcoded at the moment"})
+		server.WriteError(w, r, server.Unavailable("this sound cannot be transcoded at the moment"))
 	case errors.Is(err, archive.ErrDamaged):
 		server.WriteError(w, r, &server.Error{Status: http.StatusInternalServerError, Code: "damaged_media",
 			Message: "this fragment is damaged in the store; run weir check to see where"})
