@@ -11,10 +11,16 @@ import (
 	"weir/playback/segments"
 )
 
+// soundProcesses is how many processes decode sound at the most, beside those of
+// pictures.
+const soundProcesses = 12
+
 // openTranscoding finds out what can decode on this machine and makes the
 // shared transcoded streams. Nothing runs before somebody asks for it.
 func (n *node) openTranscoding(context.Context) error {
-	d, err := decode.New(decode.Options{Worker: n.settings.DecodeWorker, Clock: n.clock, Log: n.log})
+	d, err := decode.New(decode.Options{
+		Worker: n.settings.DecodeWorker, Workers: n.settings.MaxVideoTranscodes + soundProcesses, Clock: n.clock, Log: n.log,
+	})
 	if err != nil {
 		return err
 	}

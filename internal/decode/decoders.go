@@ -29,9 +29,10 @@ var ErrBusy = errors.New("all decode workers are busy")
 
 // Defaults of Options.
 const (
-	DefaultWorkers = 16      // processes
-	DefaultMemory  = 1 << 30 // bytes of address space of each
-	DefaultIdle    = 10 * time.Second
+	DefaultWorkers  = 16      // processes
+	DefaultMemory   = 1 << 30 // bytes of address space of each
+	DefaultIdle     = 10 * time.Second
+	DefaultPatience = 10 * time.Second
 )
 
 // Options of decoders.
@@ -41,12 +42,13 @@ type Options struct {
 	Worker string
 	// FFmpeg is the program ffmpeg. Empty means: in PATH. "none" means not to
 	// use it.
-	FFmpeg  string
-	Workers int           // processes at a time; 0 means DefaultWorkers
-	Memory  int64         // bytes a process may have; 0 means DefaultMemory
-	Idle    time.Duration // how long a worker without jobs waits for one; 0 means DefaultIdle
-	Clock   clock.Clock   // nil means that of this machine
-	Log     *slog.Logger  // nil logs nothing
+	FFmpeg   string
+	Workers  int           // processes at a time; 0 means DefaultWorkers
+	Memory   int64         // bytes a process may have; 0 means DefaultMemory
+	Idle     time.Duration // how long a worker without jobs waits for one; 0 means DefaultIdle
+	Patience time.Duration // how long a process may be busy without an answer before it is killed; 0 means DefaultPatience
+	Clock    clock.Clock   // nil means that of this machine
+	Log      *slog.Logger  // nil logs nothing
 }
 
 // Decoders start and bound the processes that decode.
@@ -79,6 +81,9 @@ func New(o Options) (*Decoders, error) {
 	}
 	if o.Idle <= 0 {
 		o.Idle = DefaultIdle
+	}
+	if o.Patience <= 0 {
+		o.Patience = DefaultPatience
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System{}
@@ -174,41 +179,35 @@ func (d *Decoders) open(in media.Track, out Target, k sink) (session, error) {
 	if d.worker == "" {
 		return d.openFFmpeg(in, out, k)
 	}
-	video := in.Kind() == media.Video
-	w, fresh, err := d.find(video)
-	if err != nil {
-		return nil, err
-	}
-	if w == nil {
-		if w, err = d.start(video); err != nil {
+	for {
+		w, fresh, err := d.find(dutyOf(in, out))
+		if err == nil && fresh {
+			w, err = d.start(dutyOf(in, out))
+		}
+		if err != nil {
 			return nil, err
 		}
-	}
-	s, err := w.open(in, out, k)
-	if err != nil {
-		d.release(w)
-		if !fresh || errors.Is(err, ErrUnsupported) {
-			return nil, err
+		s, err := w.open(in, out, k)
+		switch {
+		case err == nil:
+			return s, nil
+		case fresh || errors.Is(err, ErrUnsupported):
+			return nil, fmt.Errorf("open a job: %w", err)
 		}
-		return nil, fmt.Errorf("open a job: %w", err)
+		// It ended meanwhile, of others or for want of jobs: take another.
 	}
-	return &pooled{session: s, d: d, w: w}, nil
 }
 
-// find returns a worker with room, or nil when another is to be started, whose
-// place it has taken.
-func (d *Decoders) find(video bool) (w *worker, fresh bool, err error) {
+// find returns a worker with room; fresh tells that there is none and another is
+// to be started, whose place it has taken.
+func (d *Decoders) find(duty duty) (w *worker, fresh bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.mu.closed {
 		return nil, false, ErrClosed
 	}
-	room := audioJobs
-	if video {
-		room = 1
-	}
 	for _, x := range d.mu.workers {
-		if n := x.load(); x.video == video && n >= 0 && n < room && (w == nil || n < w.load()) {
+		if n := x.load(); x.duty == duty && n >= 0 && n < duty.room() && (w == nil || n < w.load()) {
 			w = x
 		}
 	}
@@ -223,15 +222,14 @@ func (d *Decoders) find(video bool) (w *worker, fresh bool, err error) {
 }
 
 // start starts a worker, whose place was taken.
-func (d *Decoders) start(video bool) (*worker, error) {
-	w, err := startWorker(d.worker, d.opts.Memory, d.opts.Log)
+func (d *Decoders) start(duty duty) (*worker, error) {
+	w, err := startWorker(d.worker, duty, &d.opts)
 	d.mu.Lock()
 	d.mu.starting--
 	if err != nil {
 		d.mu.Unlock()
 		return nil, err
 	}
-	w.video = video
 	if d.mu.closed {
 		d.mu.Unlock()
 		w.stop()
@@ -257,33 +255,6 @@ func (d *Decoders) start(video bool) (*worker, error) {
 	return w, nil
 }
 
-// release looks after a worker that lost a job: it is stopped when it gets no
-// other within the idle time.
-func (d *Decoders) release(w *worker) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.mu.closed || w.load() != 0 {
-		return
-	}
-	d.wg.Go(func() {
-		timer := time.NewTimer(d.opts.Idle)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			w.stopIdle()
-		case <-w.dead:
-		}
-	})
-}
-
-// stopIdle stops a worker that has no jobs. Whoever found it just now gets an
-// error and finds another.
-func (w *worker) stopIdle() {
-	if w.load() == 0 {
-		w.stop()
-	}
-}
-
 // Close stops all processes and waits for them. Jobs fail from then on.
 func (d *Decoders) Close() {
 	d.mu.Lock()
@@ -298,17 +269,4 @@ func (d *Decoders) Close() {
 		w.stop()
 	}
 	d.wg.Wait()
-}
-
-// pooled is a session that gives its worker back.
-type pooled struct {
-	session
-	d    *Decoders
-	w    *worker
-	once sync.Once
-}
-
-func (p *pooled) close() {
-	p.session.close()
-	p.once.Do(func() { p.d.release(p.w) })
 }

@@ -20,6 +20,7 @@
 //
 // A worker that dies takes the samples with it that it had; its jobs go on in
 // another, pictures from the next key frame. A stream that kills its worker
-// again and again waits longer each time. Sound jobs share workers, each
-// picture job has its own, so what kills a decoder costs its own stream.
+// again and again waits longer each time. Live sound shares
+// workers, sound of recordings others, each picture job has its own: none holds
+// up the others, and what kills a decoder costs little else.
 package decode

@@ -45,11 +45,12 @@ type ffmpegSession struct {
 
 // ffmpegRun is one process.
 type ffmpegRun struct {
-	cmd   *exec.Cmd
-	stdin *os.File
-	ended atomic.Bool   // by us
-	done  chan struct{} // closed when its output has ended
-	err   error         // why, valid after done
+	cmd      *exec.Cmd
+	stdin    *os.File
+	ended    atomic.Bool   // by us
+	patience time.Duration // how long it may be busy without taking what it is given
+	done     chan struct{} // closed when its output has ended
+	err      error         // why, valid after done
 }
 
 // openFFmpeg prepares a session; the process starts with the first sample,
@@ -133,7 +134,7 @@ func (s *ffmpegSession) spawn() (*ffmpegRun, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make a pipe: %w", err), inR.Close(), inW.Close(), outR.Close(), outW.Close())
 	}
-	r := &ffmpegRun{stdin: inW, done: make(chan struct{})}
+	r := &ffmpegRun{stdin: inW, patience: s.d.opts.Patience, done: make(chan struct{})}
 	r.cmd = exec.Command(s.d.ffmpeg, s.arguments()...)
 	r.cmd.Env = []string{}
 	r.cmd.Dir = "/"
@@ -225,7 +226,7 @@ func (s *ffmpegSession) write(m *media.Sample, _ media.Ticks) error {
 
 // write sends bytes. It waits while the process is busy, within bounds.
 func (r *ffmpegRun) write(head, body []byte) error {
-	err := r.stdin.SetWriteDeadline(time.Now().Add(patience))
+	err := r.stdin.SetWriteDeadline(time.Now().Add(r.patience))
 	if err == nil {
 		_, err = r.stdin.Write(head)
 	}
@@ -266,7 +267,7 @@ func (s *ffmpegSession) flush() error {
 		return nil
 	}
 	_ = r.stdin.Close()
-	watch := time.AfterFunc(patience, func() { _ = r.cmd.Process.Kill() })
+	watch := time.AfterFunc(r.patience, func() { _ = r.cmd.Process.Kill() })
 	<-r.done
 	watch.Stop()
 	return r.err

@@ -23,8 +23,6 @@ const (
 	// their way.
 	audioWindow = 64
 	videoWindow = 8
-	// patience is how long a worker may be busy without an answer.
-	patience = 10 * time.Second
 	// maxLine bounds a line of its stderr.
 	maxLine = 1 << 10
 )
@@ -36,29 +34,63 @@ var (
 	errClosed = errors.New("decode worker was stopped")
 )
 
+// duty is what a worker is for. Jobs of different duties never share one: a
+// recording that is worked through at full speed would hold up live sound, and
+// pictures would hold up both.
+type duty string
+
+const (
+	dutySound    duty = "sound"    // live, up to audioJobs
+	dutyPictures duty = "pictures" // one job
+	dutyRecorded duty = "recorded" // sound on the grid, up to audioJobs
+)
+
+// dutyOf is what a job needs.
+func dutyOf(in media.Track, out Target) duty {
+	switch {
+	case in.Kind() == media.Video:
+		return dutyPictures
+	case out.Grid:
+		return dutyRecorded
+	}
+	return dutySound
+}
+
+// room is how many jobs a worker takes.
+func (d duty) room() int {
+	if d == dutyPictures {
+		return 1
+	}
+	return audioJobs
+}
+
 // worker is one process of weir-decode.
 type worker struct {
-	cmd    *exec.Cmd
-	stdin  *os.File
-	log    *slog.Logger
-	hello  hello
-	video  bool          // it is for pictures
-	dead   chan struct{} // closed when it takes no more
-	wg     sync.WaitGroup
-	sendMu sync.Mutex // one message at a time
+	cmd      *exec.Cmd
+	stdin    *os.File
+	log      *slog.Logger
+	hello    hello
+	duty     duty
+	idle     time.Duration // how long it waits for a job
+	patience time.Duration // how long it may be busy without an answer
+	dead     chan struct{} // closed when it takes no more
+	wg       sync.WaitGroup
+	sendMu   sync.Mutex // one message at a time
 
 	mu struct {
 		sync.Mutex // guards the following
 		jobs       map[uint32]*workerSession
 		next       uint32
-		pending    int // messages that await an answer
-		watch      *time.Timer
-		err        error // why it is dead
+		pending    int         // messages that await an answer
+		watch      *time.Timer // ends it when it does not answer
+		unused     *time.Timer // ends it when it has no jobs
+		err        error       // why it is dead
 	}
 }
 
 // startWorker starts a process and waits for its hello.
-func startWorker(program string, memory int64, log *slog.Logger) (*worker, error) {
+func startWorker(program string, duty duty, o *Options) (*worker, error) {
+	log := o.Log
 	inR, inW, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("make a pipe: %w", err)
@@ -71,9 +103,9 @@ func startWorker(program string, memory int64, log *slog.Logger) (*worker, error
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make a pipe: %w", err), inR.Close(), inW.Close(), outR.Close(), outW.Close())
 	}
-	w := &worker{stdin: inW, log: log, dead: make(chan struct{})}
+	w := &worker{stdin: inW, log: log, duty: duty, idle: o.Idle, patience: o.Patience, dead: make(chan struct{})}
 	w.mu.jobs = map[uint32]*workerSession{}
-	w.cmd = exec.Command(program, "--memory", strconv.FormatInt(memory>>20, 10), "--parent", strconv.Itoa(os.Getpid()))
+	w.cmd = exec.Command(program, "--memory", strconv.FormatInt(o.Memory>>20, 10), "--parent", strconv.Itoa(os.Getpid()))
 	w.cmd.Env = []string{}
 	w.cmd.Dir = "/"
 	w.cmd.Stdin, w.cmd.Stdout, w.cmd.Stderr = inR, outW, errW
@@ -84,14 +116,17 @@ func startWorker(program string, memory int64, log *slog.Logger) (*worker, error
 	}
 	w.wg.Go(func() { logLines(errR, log, w.cmd.Process.Pid) })
 	in := bufio.NewReaderSize(outR, 64<<10)
-	if err := w.greet(in, outR); err != nil {
+	if err := w.greet(in, outR, o.Patience); err != nil {
 		w.kill(err)
 		w.reap(outR)
 		w.wg.Wait()
 		return nil, err
 	}
-	w.mu.watch = time.AfterFunc(time.Hour, func() { w.kill(errHangs) })
+	w.mu.Lock()
+	w.mu.watch = time.AfterFunc(o.Patience, func() { w.kill(errHangs) })
 	w.mu.watch.Stop()
+	w.mu.unused = time.AfterFunc(w.idle, w.stopUnused)
+	w.mu.Unlock()
 	w.wg.Go(func() {
 		w.kill(w.read(in))
 		w.reap(outR)
@@ -100,7 +135,7 @@ func startWorker(program string, memory int64, log *slog.Logger) (*worker, error
 }
 
 // greet reads the hello.
-func (w *worker) greet(in *bufio.Reader, out *os.File) error {
+func (w *worker) greet(in *bufio.Reader, out *os.File, patience time.Duration) error {
 	if err := out.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return fmt.Errorf("set a deadline: %w", err)
 	}
@@ -166,7 +201,7 @@ func (w *worker) expect() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.mu.pending++; w.mu.pending == 1 {
-		w.mu.watch.Reset(patience)
+		w.mu.watch.Reset(w.patience)
 	}
 }
 
@@ -178,7 +213,7 @@ func (w *worker) answered() {
 	}
 	w.mu.watch.Stop()
 	if w.mu.pending > 0 {
-		w.mu.watch.Reset(patience)
+		w.mu.watch.Reset(w.patience)
 	}
 }
 
@@ -202,15 +237,31 @@ func (w *worker) send(head, body []byte) error {
 func (w *worker) kill(reason error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.killLocked(reason)
+}
+
+// killLocked is kill; mu is held.
+func (w *worker) killLocked(reason error) {
 	if w.mu.err != nil {
 		return
 	}
 	w.mu.err = reason
 	if w.mu.watch != nil {
 		w.mu.watch.Stop()
+		w.mu.unused.Stop()
 	}
 	close(w.dead)
 	_ = w.cmd.Process.Kill() // it may be gone
+}
+
+// stopUnused ends the process if it has no jobs. Whoever comes to it at this
+// moment finds it dead and takes another.
+func (w *worker) stopUnused() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.mu.jobs) == 0 {
+		w.killLocked(errClosed)
+	}
 }
 
 func (w *worker) why() error {
@@ -277,6 +328,7 @@ func (w *worker) open(in media.Track, out Target, k sink) (session, error) {
 	w.mu.next++
 	s.id = w.mu.next
 	w.mu.jobs[s.id] = s
+	w.mu.unused.Stop()
 	w.mu.Unlock()
 	w.expect()
 	err := w.send(appendOpen(nil, s.id, in, out), nil)
@@ -374,8 +426,12 @@ func (s *workerSession) flush() error {
 func (s *workerSession) forget() {
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
-	if s.w.mu.jobs != nil {
-		delete(s.w.mu.jobs, s.id)
+	if s.w.mu.jobs == nil {
+		return
+	}
+	delete(s.w.mu.jobs, s.id)
+	if len(s.w.mu.jobs) == 0 && s.w.mu.err == nil {
+		s.w.mu.unused.Reset(s.w.idle)
 	}
 }
 

@@ -115,6 +115,48 @@ func TestJobsOutliveTheirProcess(t *testing.T) {
 	})
 }
 
+// TestProcessesThatHang stops the process in the middle: it is killed, and the
+// job goes on in another.
+func TestProcessesThatHang(t *testing.T) {
+	for _, o := range []decode.Options{{Worker: decodetest.Worker(t, "../.."), FFmpeg: "none"}, {Worker: "none"}} {
+		o.Patience = 300 * time.Millisecond
+		d, err := decode.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(d.Kind(), func(t *testing.T) {
+			defer d.Close()
+			in, samples := decodetest.Pictures(t, media.H264, 320, 240, 2)
+			var c collector
+			j, err := d.Open(in, decode.Target{Codec: media.VP8}, c.take)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer j.Close()
+			loop := 0
+			write := func() {
+				for _, s := range samples {
+					x := *s
+					x.DTS += media.Ticks(loop * len(samples) * 3600)
+					if err := j.Write(&x); err != nil {
+						t.Fatal(err)
+					}
+				}
+				loop++
+			}
+			until(t, "output", func() bool { write(); return len(c.got()) > 10 })
+			for _, pid := range children(t, d.Kind()) {
+				if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+					t.Fatal(err)
+				}
+			}
+			until(t, "a restart", func() bool { write(); return j.Stats().Restarts > 0 })
+			was := len(c.got())
+			until(t, "output after it", func() bool { write(); return len(c.got()) > was+10 })
+		})
+	}
+}
+
 // TestHostileInput gives every decoder samples with flipped, lost and added
 // bytes. Nothing hangs, and afterwards the same decoders work.
 func TestHostileInput(t *testing.T) {

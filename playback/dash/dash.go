@@ -8,6 +8,9 @@
 //	init/<version>/<track>.mp4
 //	seg/<track>/<time>.m4s          time in the track's timescale, since the Unix epoch
 //
+// Sound of G.711, which browsers do not play, is listed as AAC where something
+// can decode it (see segments.AAC), with <track>-aac in its addresses.
+//
 // Media times are producer time since the epoch. A dynamic manifest says so
 // with availabilityStartTime 1970-01-01; a static one moves its first segment
 // to 0 by presentationTimeOffset. A change of the tracks or a gap starts a new
@@ -44,15 +47,17 @@ const (
 // Player answers DASH requests for all streams.
 type Player struct {
 	clock clock.Clock
+	aac   *segments.AAC // nil offers none
 	mu    struct {
 		sync.Mutex // guards the following
 		periods    map[archive.StreamID][]periodStart
 	}
 }
 
-// NewPlayer returns a player.
-func NewPlayer(c clock.Clock) *Player {
-	p := &Player{clock: c}
+// NewPlayer returns a player. aac makes AAC of sound that players cannot
+// decode; nil makes none.
+func NewPlayer(c clock.Clock, aac *segments.AAC) *Player {
+	p := &Player{clock: c, aac: aac}
 	p.mu.periods = map[archive.StreamID][]periodStart{}
 	return p
 }
@@ -71,20 +76,25 @@ func (p *Player) Serve(w http.ResponseWriter, r *http.Request, s *archive.Stream
 	case path == "manifest.mpd":
 		return p.serveManifest(w, r, s)
 	case len(parts) == 3 && parts[0] == "init":
-		return serveInit(w, r, s, parts[1], strings.TrimSuffix(parts[2], ".mp4"))
+		return p.serveInit(w, r, s, parts[1], strings.TrimSuffix(parts[2], ".mp4"))
 	case len(parts) == 3 && parts[0] == "seg":
-		return serveSegment(w, r, s, parts[1], strings.TrimSuffix(parts[2], ".m4s"))
+		return p.serveSegment(w, r, s, parts[1], strings.TrimSuffix(parts[2], ".m4s"))
 	}
 	return fmt.Errorf("%w: %.80q", playback.ErrNotFound, path)
 }
 
-func serveInit(w http.ResponseWriter, r *http.Request, s *archive.Stream, version, track string) error {
+func (p *Player) serveInit(w http.ResponseWriter, r *http.Request, s *archive.Stream, version, track string) error {
+	track, aac := strings.CutSuffix(track, aacEnding)
 	v, err := strconv.ParseUint(version, 10, 32)
 	id, err2 := strconv.ParseUint(track, 10, 8)
 	if err != nil || err2 != nil {
 		return fmt.Errorf("%w: init segment %.20q of track %.20q", playback.ErrNotFound, version, track)
 	}
-	b, err := segments.Init(s, uint32(v), media.TrackID(id))
+	read := segments.Init
+	if aac {
+		read = p.aac.Init
+	}
+	b, err := read(s, uint32(v), media.TrackID(id))
 	if err != nil {
 		return err
 	}
@@ -92,17 +102,25 @@ func serveInit(w http.ResponseWriter, r *http.Request, s *archive.Stream, versio
 }
 
 // serveSegment answers with the segment of a track that starts at a time.
-func serveSegment(w http.ResponseWriter, r *http.Request, s *archive.Stream, track, start string) error {
+func (p *Player) serveSegment(w http.ResponseWriter, r *http.Request, s *archive.Stream, track, start string) error {
+	track, aac := strings.CutSuffix(track, aacEnding)
 	id, err := strconv.ParseUint(track, 10, 8)
 	at, err2 := strconv.ParseInt(start, 10, 64)
 	if err != nil || err2 != nil || at < 0 {
 		return fmt.Errorf("%w: segment %.20q of track %.20q", playback.ErrNotFound, start, track)
 	}
-	f, err := s.FindStart(r.Context(), media.TrackID(id), media.Ticks(at))
+	find, read := s.FindStart, segments.Media
+	if aac {
+		read = p.aac.Media
+		find = func(ctx context.Context, id media.TrackID, at media.Ticks) (fragments.Fragment, error) {
+			return p.aac.FindStart(ctx, s, id, at)
+		}
+	}
+	f, err := find(r.Context(), media.TrackID(id), media.Ticks(at))
 	if err != nil {
 		return err
 	}
-	b, err := segments.Media(r.Context(), s, &f, media.TrackID(id))
+	b, err := read(r.Context(), s, &f, media.TrackID(id))
 	if err != nil {
 		return err
 	}
@@ -129,7 +147,7 @@ func (p *Player) serveManifest(w http.ResponseWriter, r *http.Request, s *archiv
 	if len(fs) == 0 {
 		return fmt.Errorf("%w: nothing was recorded in this range", playback.ErrNotFound)
 	}
-	if m.periods, err = divide(s, fs, segments.PlayableTracks); err != nil {
+	if m.periods, err = divide(s, fs, withAAC(p.aac)); err != nil {
 		return err
 	}
 	if !m.static {

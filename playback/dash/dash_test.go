@@ -47,7 +47,7 @@ func TestManifests(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := dash.NewPlayer(r.Clock)
+	p := dash.NewPlayer(r.Clock, nil)
 	at := func(d time.Duration) string { return archivetest.Epoch().Add(d).Format(time.RFC3339Nano) }
 	for _, c := range []struct{ name, address string }{
 		{"live.mpd", "manifest.mpd"},

@@ -33,7 +33,7 @@ type Listing struct {
 
 // Append renders the manifest.
 func (l *Listing) Append(dst []byte, s *archive.Stream) ([]byte, error) {
-	periods, err := divide(s, l.Fragments, l.Fit)
+	periods, err := divide(s, l.Fragments, recordedAs(l.Fit))
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,18 @@ func initURI(version uint32, track media.TrackID) string {
 
 func mediaURI(track media.TrackID) string { return fmt.Sprintf("seg/%d/$Time$.m4s", track) }
 
+// aacEnding stands behind the number of a track in addresses of AAC that is
+// made of it.
+const aacEnding = "-aac"
+
+func aacInitURI(version uint32, track media.TrackID) string {
+	return fmt.Sprintf("init/%d/%d%s.mp4", version, track, aacEnding)
+}
+
+func aacMediaURI(track media.TrackID) string {
+	return fmt.Sprintf("seg/%d%s/$Time$.m4s", track, aacEnding)
+}
+
 func (m *manifest) append(b []byte) ([]byte, error) {
 	if !m.playable() {
 		return nil, fmt.Errorf("%w: DASH carries none of the stream's tracks", playback.ErrUnsupported)
@@ -92,7 +104,8 @@ func (m *manifest) longest() time.Duration {
 
 func (m *manifest) appendPeriod(b []byte, p *period) ([]byte, error) {
 	b = fmt.Appendf(b, "<Period id=\"%d-%d\" start=\"%s\">\n", p.init, p.seq, duration(p.start))
-	for _, t := range p.tracks {
+	for i := range p.tracks {
+		t := &p.tracks[i]
 		if _, ok := anyRun(p, t.ID); ok {
 			b = m.appendTrack(b, p, t)
 		}
@@ -110,16 +123,20 @@ func anyRun(p *period, id media.TrackID) (media.Ticks, bool) {
 }
 
 // appendTrack renders one adaptation set with its only representation.
-func (m *manifest) appendTrack(b []byte, p *period, t media.Track) []byte {
+func (m *manifest) appendTrack(b []byte, p *period, t *listed) []byte {
+	initURI, mediaURI := m.init(p.init, t.ID), m.media(t.ID)
+	if t.from != nil {
+		initURI, mediaURI = aacInitURI(p.init, t.ID), aacMediaURI(t.ID)
+	}
 	kind := string(t.Kind())
 	b = fmt.Appendf(b, "<AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" segmentAlignment=\"true\" startWithSAP=\"1\">\n",
 		t.ID, kind, kind)
 	b = fmt.Appendf(b, "<SegmentTemplate timescale=\"%d\" presentationTimeOffset=\"%d\" initialization=\"%s\" media=\"%s\">\n<SegmentTimeline>\n",
-		t.Timescale, media.ToTicks(p.offset, t.Timescale), escape(m.init(p.init, t.ID)), escape(m.media(t.ID)))
-	b, bits, length := m.appendTimeline(b, p, t.ID)
+		t.Timescale, media.ToTicks(p.offset, t.Timescale), escape(initURI), escape(mediaURI))
+	b, bits, length := m.appendTimeline(b, p, t)
 	b = append(b, "</SegmentTimeline>\n</SegmentTemplate>\n"...)
 	rate := int64(float64(bits) / max(length.Duration(t.Timescale).Seconds(), 0.001))
-	b = fmt.Appendf(b, "<Representation id=\"%d\" codecs=\"%s\" bandwidth=\"%d\"", t.ID, escape(media.CodecString(t)), max(rate, 1))
+	b = fmt.Appendf(b, "<Representation id=\"%d\" codecs=\"%s\" bandwidth=\"%d\"", t.ID, escape(media.CodecString(t.Track)), max(rate, 1))
 	if t.Kind() == media.Video {
 		b = fmt.Appendf(b, " width=\"%d\" height=\"%d\"/>\n", t.Width, t.Height)
 	} else {
@@ -131,7 +148,7 @@ func (m *manifest) appendTrack(b []byte, p *period, t media.Track) []byte {
 
 // appendTimeline renders the segments of a track; equal neighbours share one
 // element.
-func (m *manifest) appendTimeline(b []byte, p *period, id media.TrackID) (out []byte, bits int64, length media.Ticks) {
+func (m *manifest) appendTimeline(b []byte, p *period, t *listed) (out []byte, bits int64, length media.Ticks) {
 	var start, dur, next media.Ticks
 	repeat, mark := -1, ""
 	flush := func() {
@@ -150,21 +167,22 @@ func (m *manifest) appendTimeline(b []byte, p *period, id media.TrackID) (out []
 		b = append(append(b, mark...), "/>\n"...)
 	}
 	for i := range p.fragments {
-		r, ok := p.fragments[i].Run(id)
+		begin, long, ok := t.span(&p.fragments[i])
 		if !ok {
 			continue
 		}
-		bits, length = bits+8*r.Len, length+r.Duration
-		if repeat >= 0 && r.Start() == next && r.Duration == dur && m.mark == nil {
+		r, _ := p.fragments[i].Run(t.ID)
+		bits, length = bits+8*r.Len, length+long
+		if repeat >= 0 && begin == next && long == dur && m.mark == nil {
 			repeat++
 		} else {
 			flush()
-			start, dur, repeat = r.Start(), r.Duration, 0
+			start, dur, repeat = begin, long, 0
 			if m.mark != nil {
 				mark = m.mark(&p.fragments[i])
 			}
 		}
-		next = r.End()
+		next = begin + long
 	}
 	flush()
 	return b, bits, length

@@ -6,7 +6,9 @@ import (
 
 	"weir/fragments"
 	"weir/fragments/archive"
+	"weir/internal/decode"
 	"weir/internal/media"
+	"weir/playback/segments"
 )
 
 // period is a stretch of fragments with the same tracks and no gap.
@@ -15,8 +17,55 @@ type period struct {
 	seq       uint64        // ordinal of its first fragment, which names it
 	start     time.Duration // on the presentation timeline
 	offset    int64         // producer time shown at start, ns since the epoch
-	tracks    []media.Track
+	tracks    []listed
 	fragments []fragments.Fragment
+}
+
+// listed is a track of a manifest: as it is recorded, or AAC that is made of it.
+type listed struct {
+	media.Track
+	from *media.Track // what AAC is made of, nil without
+}
+
+// fitting picks the tracks that a manifest lists.
+type fitting func([]media.Track) []listed
+
+// recordedAs lists tracks as they are recorded, those that fit picks.
+func recordedAs(fit func([]media.Track) []media.Track) fitting {
+	return func(tracks []media.Track) []listed {
+		var out []listed
+		for _, t := range fit(tracks) {
+			out = append(out, listed{Track: t})
+		}
+		return out
+	}
+}
+
+// withAAC lists what players can decode, and AAC in the place of other sound.
+func withAAC(aac *segments.AAC) fitting {
+	return func(tracks []media.Track) []listed {
+		playable := segments.PlayableTracks(tracks)
+		var out []listed
+		for _, t := range tracks {
+			if _, ok := media.FindTrack(playable, t.ID); ok {
+				out = append(out, listed{Track: t})
+			} else if aac.Offers(t) {
+				out = append(out, listed{Track: segments.AACTrack(t), from: &t})
+			}
+		}
+		return out
+	}
+}
+
+// span is when the segment of a fragment begins and how long it lasts, false if
+// it has none.
+func (t *listed) span(f *fragments.Fragment) (start, long media.Ticks, ok bool) {
+	r, ok := f.Run(t.ID)
+	if !ok || t.from == nil {
+		return r.Start(), r.Duration, ok
+	}
+	first, n := segments.AACSpan(r, *t.from, f.Flags&fragments.Discontinuous == 0)
+	return first, media.Ticks(n * decode.AACFrame), n > 0
 }
 
 // periodStart remembers where a period of a live manifest began, since its
@@ -34,7 +83,7 @@ const maxPeriodStarts = 64
 // dash.js 5 does not get over a jump inside a segment timeline. In a static
 // manifest nothing is shown for a gap, as in HLS: the next period follows at
 // once. Fit picks the tracks that are listed.
-func divide(s *archive.Stream, fs []fragments.Fragment, fit func([]media.Track) []media.Track) ([]period, error) {
+func divide(s *archive.Stream, fs []fragments.Fragment, fit fitting) ([]period, error) {
 	var out []period
 	for i := range fs {
 		f := &fs[i]

@@ -17,6 +17,7 @@ import (
 	"weir/fragments/catalogue"
 	"weir/internal/auth"
 	"weir/internal/clock"
+	"weir/internal/decode"
 	"weir/internal/server"
 	"weir/playback"
 	"weir/playback/clip"
@@ -50,7 +51,7 @@ type Routes struct {
 
 // New returns the routes.
 func New(o Options) *Routes {
-	return &Routes{opts: o, hls: hls.NewPlayer(o.Clock, o.AAC), dash: dash.NewPlayer(o.Clock)}
+	return &Routes{opts: o, hls: hls.NewPlayer(o.Clock, o.AAC), dash: dash.NewPlayer(o.Clock, o.AAC)}
 }
 
 // Register registers them.
@@ -149,6 +150,9 @@ func (p *Routes) fail(w http.ResponseWriter, r *http.Request, err error) {
 		server.WriteError(w, r, server.Invalid("end", "%v", err))
 	case errors.Is(err, playback.ErrUnsupported), errors.Is(err, segments.ErrUnsupported):
 		server.WriteError(w, r, &server.Error{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media", Message: err.Error()})
+	case errors.Is(err, decode.ErrBusy), errors.Is(err, decode.ErrDied), errors.Is(err, context.DeadlineExceeded):
+		p.opts.Log.Warn("play", "path", r.URL.Path, "err", err)
+		server.WriteError(w, r, server.Unavailable("this sound cannot be transcoded at the moment"))
 	case errors.Is(err, archive.ErrDamaged):
 		server.WriteError(w, r, &server.Error{Status: http.StatusInternalServerError, Code: "damaged_media",
 			Message: "this fragment is damaged in the store; run weir check to see where"})

@@ -139,6 +139,29 @@ func onGrid(at media.Ticks) media.Ticks {
 	return (at + decode.AACFrame - 1) / decode.AACFrame * decode.AACFrame
 }
 
+// FindStart returns the fragment whose segment of AAC begins at a point of the
+// grid.
+func (a *AAC) FindStart(ctx context.Context, s *archive.Stream, track media.TrackID, at media.Ticks) (fragments.Fragment, error) {
+	near := at.Time(decode.AudioRate)
+	for f, err := range s.Range(ctx, near.Add(-time.Second), near.Add(time.Second)) {
+		if err != nil {
+			return f, err
+		}
+		r, ok := f.Run(track)
+		if !ok {
+			continue
+		}
+		t, err := find(s, f.Init, track)
+		if err != nil {
+			return f, err
+		}
+		if first, _ := AACSpan(r, t, f.Flags&fragments.Discontinuous == 0); first == at {
+			return f, nil
+		}
+	}
+	return fragments.Fragment{}, fmt.Errorf("%w: no aac of track %d begins at %d", archive.ErrNotFound, track, at)
+}
+
 // Init returns the init segment of the AAC that is made of a track.
 func (a *AAC) Init(s *archive.Stream, version uint32, track media.TrackID) ([]byte, error) {
 	t, err := find(s, version, track)

@@ -13,8 +13,9 @@ import (
 )
 
 // TestSoundAsAAC has cameras with sound of Opus and of G.711, which browsers
-// cannot play by HLS: hls.js and shaka-player play both, live and recorded, and
-// of Opus both what is recorded and the AAC that is made of it.
+// cannot play: hls.js and shaka-player play both by HLS, live and recorded, and
+// of Opus both what is recorded and the AAC that is made of it; dash.js and
+// shaka-player play G.711 by DASH.
 func TestSoundAsAAC(t *testing.T) {
 	site := startSite(t)
 	r := &rig{site: site, Weir: testkit.StartWeir(t, binary, nil, "--allowed-origin", site)}
@@ -47,6 +48,16 @@ func TestSoundAsAAC(t *testing.T) {
 					r.playLive(t, player, r.address(t, stream, "hls", x.start, x.end))
 				})
 			}
+			dash := map[string]string{"hls": "dash", "shaka": "shaka"}[player]
+			t.Run("live phone by DASH "+dash, func(t *testing.T) {
+				t.Parallel()
+				r.playLive(t, dash, r.address(t, "phone", "dash", time.Time{}, time.Time{}))
+			})
+			t.Run("recorded phone by DASH "+dash, func(t *testing.T) {
+				t.Parallel()
+				x := recorded["phone"]
+				r.playLive(t, dash, r.address(t, "phone", "dash", x.start, x.end))
+			})
 			t.Run("live AAC of Opus "+player, func(t *testing.T) {
 				t.Parallel()
 				r.playLive(t, player, onlyAAC(t, r.address(t, "opus", "hls", time.Time{}, time.Time{})))
