@@ -278,7 +278,7 @@ func TestWHEPWithoutReordering(t *testing.T) {
 	c.open(t, "/v1/video/cam/whep")
 	c.await(t)
 	body := string(w.Get(t, "/v1/video/cam", nil))
-	if !strings.Contains(body, "B-frames are left out") || !strings.Contains(body, "no sound: the viewer does not take aac") {
+	if !strings.Contains(body, "B-frames are left out") || !strings.Contains(body, "sound is transcoded from aac to opus") {
 		t.Errorf("the state says %s", body)
 	}
 	frames := stamps(t, got.pictures, 30)
