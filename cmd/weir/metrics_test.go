@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"weir/internal/live"
+	"weir/internal/rtcpeer"
 )
 
 // TestDocumentedMetricsExist holds the names in the documents and the
@@ -29,6 +30,19 @@ func TestDocumentedMetricsExist(t *testing.T) {
 	}
 	for _, d := range newTranscodeMetrics(nil, nil, nil).all() {
 		have = append(have, name.FindStringSubmatch(d.String())[1])
+	}
+	rtc, err := rtcpeer.Listen(rtcpeer.Options{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	described := make(chan *prometheus.Desc, 100)
+	rtc.Describe(described)
+	close(described)
+	for d := range described {
+		have = append(have, name.FindStringSubmatch(d.String())[1])
+	}
+	if err := rtc.Close(); err != nil {
+		t.Error(err)
 	}
 	have = append(have, "weir_aws_requests_total", "weir_aws_request_seconds")
 	have = append(have, "weir_http_requests_total", "weir_http_request_seconds", "weir_http_request_seconds_bucket",

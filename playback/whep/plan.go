@@ -97,7 +97,7 @@ func (w *WHEP) awaitTracks(ctx context.Context, t Target) ([]media.Track, *live.
 	}
 }
 
-// make decides what a viewer gets. An error is an rtcpeer.ErrNoCodec.
+// plan decides what a viewer gets. An error is an rtcpeer.ErrNoCodec.
 func (w *WHEP) plan(ctx context.Context, t Target, can takes, r *live.Reader, tracks []media.Track) (*plan, error) {
 	p := &plan{stream: t.Live, tracks: tracks}
 	for i := range tracks {
@@ -207,7 +207,7 @@ func (w *WHEP) subscribe(p *plan, o live.ReaderOptions) (*live.Reader, error) {
 	return p.stream.Subscribe(o), nil
 }
 
-// offerSenders makes the tracks that the peer gets.
+// makeSenders makes the tracks that the peer gets.
 func (p *plan) makeSenders(onKey func()) {
 	if p.video != nil {
 		o := rtcpeer.SenderOptions{Codec: p.videoCodec(), Group: "weir", OnKey: onKey}
