@@ -147,6 +147,7 @@ func (d *derived) take(e live.Event) {
 	case e.Sample != nil:
 		d.sample(e.Sample)
 	case e.Ended:
+		d.flush()
 		d.end(e.Err)
 	}
 }
@@ -160,6 +161,18 @@ func (d *derived) publish() error {
 	defer d.mu.Unlock()
 	d.mu.pub = pub
 	return nil
+}
+
+// flush lets the jobs give what they hold back.
+func (d *derived) flush() {
+	d.mu.Lock()
+	jobs := d.mu.jobs
+	d.mu.Unlock()
+	for _, j := range jobs {
+		if j != nil {
+			_ = j.Flush() // a job that died has nothing more
+		}
+	}
 }
 
 // end closes all jobs and the producer.

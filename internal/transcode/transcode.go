@@ -114,15 +114,24 @@ func (s *Streams) Subscribe(source *live.Stream, audio, video media.Codec, o liv
 		}
 		return source.Subscribe(o), nil
 	}
+	r, err := s.subscribe(key{source, audio, video}, tracks, o)
+	if err == nil && video != "" && o.NeedKey {
+		r.RequestKey() // others may have had theirs long ago
+	}
+	return r, err
+}
+
+// subscribe finds or starts a derived stream. tracks are those of the original
+// now.
+func (s *Streams) subscribe(k key, tracks []media.Track, o live.ReaderOptions) (*live.Reader, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.closed {
 		return nil, ErrClosed
 	}
-	k := key{source, audio, video}
 	d := s.mu.derived[k]
 	if d == nil {
-		if d = newDerived(s, k); videoNeeded(tracks, video) && !s.reserve(d) {
+		if d = newDerived(s, k); videoNeeded(tracks, k.video) && !s.reserve(d) {
 			s.mu.refused++
 			return nil, s.tooMany()
 		}

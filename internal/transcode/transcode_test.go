@@ -247,6 +247,53 @@ func TestVideoIsBounded(t *testing.T) {
 	}
 }
 
+// TestTheLastFramesCome ends a producer: everything that it sent arrives, and a
+// second viewer need not wait for the next key frame.
+func TestTheLastFramesCome(t *testing.T) {
+	s, _ := harness(t, transcode.Options{})
+	c := newCamera(t, "a")
+	c.publish()
+	first, err := s.Subscribe(c.stream, media.Opus, media.VP8, live.ReaderOptions{NeedKey: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	until(t, "a reader", func() bool { return len(c.stream.State().Readers) == 1 })
+	for _, v := range c.video[:5] {
+		c.write(v, 90000, 0)
+	}
+	for range 5 {
+		next(t, first, "a picture", ofTrack(1))
+	}
+	second, err := s.Subscribe(c.stream, media.Opus, media.VP8, live.ReaderOptions{NeedKey: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	for _, v := range c.video[5:] {
+		c.write(v, 90000, 0)
+	}
+	for _, a := range c.audio {
+		c.write(a, 48000, 0)
+	}
+	c.pub.Close(nil)
+	if x := next(t, second, "a picture", ofTrack(1)).Sample; !x.Key || x.DTS != c.video[5].DTS {
+		t.Errorf("the second viewer begins with %v, sent was %v", x, c.video[5])
+	}
+	pictures, sound := 0, media.Ticks(0)
+	next(t, second, "the end", func(e live.Event) bool {
+		if e.Sample != nil && e.Sample.Track == 1 {
+			pictures++
+		} else if e.Sample != nil {
+			sound = e.Sample.DTS
+		}
+		return e.Ended
+	})
+	if end := c.audio[len(c.audio)-1].DTS; pictures != len(c.video)-6 || sound < end {
+		t.Errorf("%d pictures came, sound until %d of %d", pictures, sound, end)
+	}
+}
+
 // TestKeyRequests go to the coder of pictures, or to the producer.
 func TestKeyRequests(t *testing.T) {
 	s, _ := harness(t, transcode.Options{})
