@@ -308,3 +308,34 @@ func stamps(t testing.TB, c chan *rtp.Packet, n int) []uint32 {
 	}
 	return out
 }
+
+// TestWHEPSurvivesProducer goes on in the same session when the camera comes
+// back, and ends when it stays away.
+func TestWHEPSurvivesProducer(t *testing.T) {
+	t.Parallel()
+	w := startRTC(t)
+	source := ingesttest.Clip(t, "source.mp4", "320x240", 100, 25, false, "-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g", "25", "-pix_fmt", "yuv420p")
+	camera := make(chan struct{})
+	run := func() { push(t, w, "cam", source, tcp()...); camera <- struct{}{} }
+	go run()
+	until(t, "it is online", func() bool {
+		status, body := w.Do(t, http.MethodGet, "/v1/video/cam", nil)
+		return status == http.StatusOK && bytes.Contains(body, []byte(`"online":true`))
+	})
+	c := newRTC(t, w)
+	got := c.watch(t)
+	c.open(t, "/v1/video/cam/whep")
+	c.await(t)
+	before := stamps(t, got.pictures, 30)
+	<-camera
+	go run()
+	after := stamps(t, got.pictures, 80)
+	if int32(after[0]-before[len(before)-1]) <= 0 {
+		t.Errorf("time went back from %d to %d", before[len(before)-1], after[0])
+	}
+	<-camera
+	until(t, "the session ends", func() bool { return bytes.Contains(w.Get(t, "/v1/video/cam", nil), []byte(`"readers":0`)) })
+	if res, _ := c.request(t, http.MethodDelete, c.location, "", ""); res.StatusCode != http.StatusNotFound {
+		t.Errorf("DELETE after the end: %s", res.Status)
+	}
+}

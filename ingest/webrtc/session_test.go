@@ -98,7 +98,6 @@ type layerTrack struct {
 	stamp         uint32
 	seq           uint16
 	mid, rid      uint8 // ids of header extensions
-	ssrc          uint32
 	off           atomic.Bool
 }
 

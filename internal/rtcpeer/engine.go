@@ -60,15 +60,16 @@ func engine(codecs []Codec) (*webrtc.MediaEngine, error) {
 
 // interceptors makes the chain of a peer, from the network to us:
 //
-//	bandwidth estimate, transport sequence numbers, NACK, reports, meter
+//	meter, bandwidth estimate, transport sequence numbers, answers to NACK, reports
 //
 // Sender reports are not among them: a Sender writes its own, which tell
-// producer time and not when a packet left.
+// producer time and not when a packet left. Nor is what asks for packets again:
+// a Receiver does.
 func (p *Peer) interceptors() (*interceptor.Registry, error) {
 	r := &interceptor.Registry{}
 	estimate, err := cc.NewInterceptor(func() (cc.BandwidthEstimator, error) {
 		return gcc.NewSendSideBWE(gcc.SendSideBWEInitialBitrate(startRate), gcc.SendSideBWEMinBitrate(leastRate),
-			gcc.SendSideBWEMaxBitrate(mostRate), gcc.SendSideBWEPacer(gcc.NewNoOpPacer()), gcc.WithLoggerFactory(pionLog{p.log}))
+			gcc.SendSideBWEMaxBitrate(mostRate), gcc.SendSideBWEPacer(newDirectPacer()), gcc.WithLoggerFactory(pionLog{p.log}))
 	})
 	if err != nil {
 		return nil, err
@@ -82,10 +83,6 @@ func (p *Peer) interceptors() (*interceptor.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	asks, err := nack.NewGeneratorInterceptor(nack.GeneratorInterval(nackEvery), nack.GeneratorMaxNacksPerPacket(maxNACKs), nack.WithGeneratorLoggerFactory(pionLog{p.log}))
-	if err != nil {
-		return nil, err
-	}
 	answers, err := nack.NewResponderInterceptor(nack.ResponderSize(historySize), nack.WithResponderLoggerFactory(pionLog{p.log}))
 	if err != nil {
 		return nil, err
@@ -94,7 +91,7 @@ func (p *Peer) interceptors() (*interceptor.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range []interceptor.Factory{estimate, sequence, feedback, asks, answers, reports, &metering{meters: [2]*meter{&p.meter, &p.endpoint.meter}}} {
+	for _, f := range []interceptor.Factory{&metering{meters: [2]*meter{&p.meter, &p.endpoint.meter}}, estimate, sequence, feedback, answers, reports} {
 		r.Add(f)
 	}
 	return r, nil

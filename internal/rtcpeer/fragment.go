@@ -83,7 +83,7 @@ func (f *Fragment) attribute(line string) error {
 	return nil
 }
 
-// String writes the fragment, for the first media section.
+// text writes the fragment, for the first media section.
 func (f *Fragment) text(mid string) string {
 	var b strings.Builder
 	b.WriteString("a=ice-ufrag:" + f.Ufrag + "\r\na=ice-pwd:" + f.Password + "\r\n")

@@ -38,10 +38,6 @@ const (
 	keyEvery = 500 * time.Millisecond
 	// reportEvery is the time between the sender reports of a track.
 	reportEvery = time.Second
-	// nackEvery is how soon a hole is reported, and again and again.
-	nackEvery = 20 * time.Millisecond
-	// maxNACKs is how many times for one packet.
-	maxNACKs = 10
 	// historySize is how many packets of a track are kept for retransmission.
 	historySize = 1024
 

@@ -14,9 +14,7 @@ type meter struct {
 	packetsOut, bytesOut atomic.Uint64
 	nacksIn, nacksOut    atomic.Uint64 // packets that were asked for again
 	plisIn, plisOut      atomic.Uint64
-	lostOut              atomic.Int64 // that receivers of ours report
 	lostIn               atomic.Uint64
-	reports              atomic.Uint64
 }
 
 // metering is the interceptor that feeds the meters of a peer and of the

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +23,10 @@ type Receiver struct {
 	track *webrtc.TrackRemote
 	in    *webrtc.RTPReceiver
 	mid   string
+	nacks bool // the peer sends packets again
 	buf   [maxPacket]byte
+
+	missing asker // of who reads
 
 	mu       sync.Mutex // guards the following
 	codec    Codec
@@ -37,6 +41,7 @@ func (p *Peer) track(t *webrtc.TrackRemote, in *webrtc.RTPReceiver) {
 		return
 	}
 	r := &Receiver{peer: p, track: t, in: in, codec: trackCodec(t)}
+	r.nacks = slices.ContainsFunc(t.Codec().RTCPFeedback, func(f webrtc.RTCPFeedback) bool { return f.Type == "nack" && f.Parameter == "" })
 	for _, x := range p.pc.GetTransceivers() {
 		if x.Receiver() == in {
 			r.mid = x.Mid()
@@ -99,7 +104,9 @@ func (r *Receiver) recode(pt uint8) bool {
 }
 
 // ReadRTP returns the next packet in order of arrival, retransmissions among
-// them. The packet is the caller's. What is no packet, or of no codec that
+// them; what is missing it asks for again, so that a reader who knows of a hole
+// reads with a deadline. One goroutine at a time reads. The packet is the
+// caller's. What is no packet, or of no codec that
 // was negotiated, is passed over.
 func (r *Receiver) ReadRTP() (*rtp.Packet, error) {
 	for bad := 0; ; bad++ {
@@ -111,12 +118,20 @@ func (r *Receiver) ReadRTP() (*rtp.Packet, error) {
 			copy(b, r.buf[:n])
 			pkt := &rtp.Packet{}
 			if err = pkt.Unmarshal(b); err == nil && r.recode(pkt.PayloadType) {
+				if r.nacks {
+					now := time.Now()
+					r.missing.arrived(pkt.SequenceNumber, now)
+					r.askAgain(now)
+				}
 				return pkt, nil
 			}
 			if err == nil {
 				err = errPayloadType
 			}
-		case errors.Is(err, io.EOF), errors.As(err, &slow) && slow.Timeout():
+		case errors.Is(err, io.EOF):
+			return nil, err
+		case errors.As(err, &slow) && slow.Timeout():
+			r.askAgain(time.Now())
 			return nil, err
 		}
 		if bad >= maxBad {

@@ -125,9 +125,17 @@ func staticTrack(t testing.TB, pc *webrtc.PeerConnection, mime string) *webrtc.T
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pc.AddTrack(x); err != nil {
+	s, err := pc.AddTrack(x)
+	if err != nil {
 		t.Fatal(err)
 	}
+	go func() { // what is asked for again is answered while somebody reads
+		for {
+			if _, _, err := s.ReadRTCP(); err != nil {
+				return
+			}
+		}
+	}()
 	return x
 }
 

@@ -25,7 +25,8 @@ type out struct {
 	mu      sync.Mutex // guards the following
 	packer  *packer
 	thin    thinning
-	broken  bool // a frame was left out that others refer to: until the next key frame
+	floor   thinning // that no line is wide enough to lift
+	broken  bool     // a frame was left out that others refer to: until the next key frame
 	begun   bool
 	top     media.Ticks // highest presentation time sent
 	last    uint32      // timestamp sent last
@@ -77,10 +78,6 @@ func (o *out) write(s *media.Sample) error {
 	}
 	rate := o.sender.ClockRate()
 	at := uint32(uint64(s.PTS().Rescale(o.packer.track.Timescale, rate)))
-	if o.begun && s.PTS() < o.top {
-		// It is shown before what was sent, and could not be left out.
-		at = o.last + 1
-	}
 	if o.begun && int32(at-o.last) <= 0 {
 		at = o.last + 1
 	}
@@ -104,14 +101,27 @@ func (o *out) passes(s *media.Sample) bool {
 		return false
 	}
 	free := disposable(o.codec, s)
+	thin := max(o.thin, o.floor)
 	switch {
-	case free && (s.PTS() < o.top || o.thin >= essential):
+	case free && (s.PTS() < o.top || thin >= essential):
 		return false
-	case o.thin == keysOnly:
+	case thin == keysOnly:
 		o.broken = true
+		return false
+	case s.PTS() < o.top:
+		// Browsers cannot put it where it belongs, and what refers to it cannot
+		// do without: decoders of browsers fail on either.
+		o.floor, o.broken = keysOnly, true
 		return false
 	}
 	return true
+}
+
+// unorderly tells whether frames come in an order that leaves only key frames.
+func (o *out) unorderly() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.floor == keysOnly
 }
 
 // setThin changes how much is left out.

@@ -55,11 +55,11 @@ func TestPasses(t *testing.T) {
 		thin   thinning
 		frames []frame
 	}{
-		"B-frames are left out":           {whole, []frame{{nal(1, 2, idr), true}, {nal(2, 5, ref), true}, {nal(3, 3, nonRef), false}, {nal(4, 4, nonRef), false}, {nal(5, 8, ref), true}}},
-		"unless something refers to them": {whole, []frame{{nal(1, 2, idr), true}, {nal(2, 6, ref), true}, {nal(3, 4, ref), true}, {nal(4, 3, nonRef), false}}},
-		"frames in order stay":            {whole, []frame{{nal(1, 1, idr), true}, {nal(2, 2, nonRef), true}, {nal(3, 3, ref), true}}},
-		"a narrow line":                   {essential, []frame{{nal(1, 1, idr), true}, {nal(2, 2, nonRef), false}, {nal(3, 3, ref), true}}},
-		"a very narrow line":              {keysOnly, []frame{{nal(1, 1, idr), true}, {nal(2, 2, ref), false}, {nal(3, 3, idr), true}, {nal(4, 4, ref), false}}},
+		"B-frames are left out":    {whole, []frame{{nal(1, 2, idr), true}, {nal(2, 5, ref), true}, {nal(3, 3, nonRef), false}, {nal(4, 4, nonRef), false}, {nal(5, 8, ref), true}}},
+		"something refers to them": {whole, []frame{{nal(1, 2, idr), true}, {nal(2, 6, ref), true}, {nal(3, 4, ref), false}, {nal(4, 3, nonRef), false}, {nal(5, 9, ref), false}, {nal(6, 10, idr), true}, {nal(7, 11, ref), false}}},
+		"frames in order stay":     {whole, []frame{{nal(1, 1, idr), true}, {nal(2, 2, nonRef), true}, {nal(3, 3, ref), true}}},
+		"a narrow line":            {essential, []frame{{nal(1, 1, idr), true}, {nal(2, 2, nonRef), false}, {nal(3, 3, ref), true}}},
+		"a very narrow line":       {keysOnly, []frame{{nal(1, 1, idr), true}, {nal(2, 2, ref), false}, {nal(3, 3, idr), true}, {nal(4, 4, ref), false}}},
 	} {
 		o := &out{codec: media.H264, thin: c.thin}
 		for i, f := range c.frames {

@@ -30,8 +30,8 @@ const (
 	// probeTime is how long a stream that may reorder frames is looked at, and
 	// probeFrames how many frames, before it is decided whether its B-frames can
 	// be left out.
-	probeTime   = 3 * time.Second
-	probeFrames = 40
+	probeTime   = 2 * time.Second
+	probeFrames = 24
 	// maxVerdicts bounds what is remembered of streams that were looked at.
 	maxVerdicts = 1024
 )
@@ -43,10 +43,14 @@ type plan struct {
 	video, audio   *media.Track  // as they are produced, nil for none
 	toVideo        media.Codec   // what it is transcoded to, "" for as it is
 	toAudio        media.Codec
+	keysOnly       bool // of the pictures only key frames can be sent
 	notes          []string
 	senders        []*rtcpeer.Sender
 	videoS, audioS *rtcpeer.Sender
 }
+
+// unorderlyNote is what viewers are told of a stream that browsers cannot play.
+const unorderlyNote = "frames refer to B-frames, which browsers cannot show and Weir cannot transcode here: key frames only"
 
 // videoCodec and audioCodec are what the viewer gets.
 func (p *plan) videoCodec() media.Codec { return orElse(p.toVideo, p.video) }
@@ -78,7 +82,7 @@ func (w *WHEP) awaitTracks(ctx context.Context, t Target) ([]media.Track, *live.
 	if !t.Pulled && t.Live.State().Producer == "" {
 		return nil, nil, server.NotFound("nobody publishes this stream now; recordings play over HLS, DASH and RTSP")
 	}
-	r := t.Live.Subscribe(live.ReaderOptions{Name: readerName, NeedKey: true})
+	r := t.Live.Subscribe(live.ReaderOptions{Name: readerName})
 	ctx, cancel := context.WithTimeout(ctx, trackPatience)
 	defer cancel()
 	for {
@@ -93,7 +97,7 @@ func (w *WHEP) awaitTracks(ctx context.Context, t Target) ([]media.Track, *live.
 	}
 }
 
-// make decides what a viewer gets. An error is an rtcpeer.ErrNoCodec.
+// plan decides what a viewer gets. An error is an rtcpeer.ErrNoCodec.
 func (w *WHEP) plan(ctx context.Context, t Target, can takes, r *live.Reader, tracks []media.Track) (*plan, error) {
 	p := &plan{stream: t.Live, tracks: tracks}
 	for i := range tracks {
@@ -125,7 +129,8 @@ func (w *WHEP) planVideo(ctx context.Context, p *plan, can takes, r *live.Reader
 		switch w.verdict(ctx, p.stream, *p.video, r) {
 		case needsReorder:
 			if w.Transcoder == nil || !can(media.VP8) {
-				p.notes = append(p.notes, "frames refer to B-frames, so that these are sent too; the picture may stutter")
+				p.keysOnly = true
+				p.notes = append(p.notes, unorderlyNote)
 				return
 			}
 			direct, why = false, "frames refer to B-frames"
@@ -202,7 +207,7 @@ func (w *WHEP) subscribe(p *plan, o live.ReaderOptions) (*live.Reader, error) {
 	return p.stream.Subscribe(o), nil
 }
 
-// offerSenders makes the tracks that the peer gets.
+// makeSenders makes the tracks that the peer gets.
 func (p *plan) makeSenders(onKey func()) {
 	if p.video != nil {
 		o := rtcpeer.SenderOptions{Codec: p.videoCodec(), Group: "weir", OnKey: onKey}
@@ -229,30 +234,35 @@ const (
 
 // verdict looks at the frames of a stream, once for each of its forms.
 func (w *WHEP) verdict(ctx context.Context, s *live.Stream, t media.Track, r *live.Reader) verdict {
-	key := s.ID() + "\x00" + string(t.Config)
+	key := verdictKey(s, t)
 	w.mu.Lock()
 	v, ok := w.verdicts[key]
 	w.mu.Unlock()
 	if ok {
 		return v
 	}
-	v, sure := look(ctx, t, r, s.RequestKey)
+	v, sure := look(ctx, t, r)
 	if sure {
-		w.mu.Lock()
-		if w.verdicts == nil || len(w.verdicts) >= maxVerdicts {
-			w.verdicts = map[string]verdict{}
-		}
-		w.verdicts[key] = v
-		w.mu.Unlock()
+		w.remember(key, v)
 	}
 	return v
 }
 
+func verdictKey(s *live.Stream, t media.Track) string { return s.ID() + "\x00" + string(t.Config) }
+
+func (w *WHEP) remember(key string, v verdict) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.verdicts == nil || len(w.verdicts) >= maxVerdicts {
+		w.verdicts = map[string]verdict{}
+	}
+	w.verdicts[key] = v
+}
+
 // look reads some frames. It is sure when it saw enough of them.
-func look(ctx context.Context, t media.Track, r *live.Reader, ask func()) (verdict, bool) {
+func look(ctx context.Context, t media.Track, r *live.Reader) (verdict, bool) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	ask()
 	v := inOrder
 	var top media.Ticks
 	for frames := 0; frames < probeFrames; {

@@ -60,6 +60,9 @@ func (w *WHEP) newViewer(p *plan, reader *live.Reader, remote string) *viewer {
 	p.makeSenders(v.requestKey)
 	if p.videoS != nil {
 		v.video = &out{sender: p.videoS, codec: p.videoCodec()}
+		if p.keysOnly {
+			v.video.floor = keysOnly
+		}
 	}
 	if p.audioS != nil {
 		v.audio = &out{sender: p.audioS, codec: p.audioCodec()}
@@ -258,6 +261,7 @@ func (v *viewer) control(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		v.noteOrder()
 		_, _, now := v.video.counts()
 		rate += (float64(now-before)*8/judgeEvery.Seconds() - rate) / 4
 		before = now
@@ -266,6 +270,29 @@ func (v *viewer) control(ctx context.Context) {
 		full := max(uint64(rate), v.bitrate(v.plan.stream.ID()))
 		step := l.judge(time.Now(), v.peer.Estimate(), full, v.needs(layers, uint64(rate)), v.plan.videoS.Loss())
 		v.apply(ctx, step, layers)
+	}
+}
+
+// noteOrder remembers of a stream what only showed while it was played, for the
+// viewers that come.
+func (v *viewer) noteOrder() {
+	if !v.video.unorderly() || v.plan.toVideo != "" {
+		return
+	}
+	v.mu.Lock()
+	known := v.plan.keysOnly
+	if !known {
+		v.plan.keysOnly = true
+		note := unorderlyNote
+		if v.whep.Transcoder != nil {
+			note = "frames refer to B-frames: key frames only; a new session gets them transcoded"
+		}
+		v.plan.notes = append(v.plan.notes, note)
+	}
+	v.mu.Unlock()
+	if !known {
+		v.whep.remember(verdictKey(v.plan.stream, *v.plan.video), needsReorder)
+		v.tell()
 	}
 }
 
