@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,7 +16,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func newBroker(t *testing.T, o Options) *Broker {
 	t.Helper()
-	o.Log = slog.New(slog.DiscardHandler)
+	o.Log = discard()
 	b, err := New(o)
 	if err != nil {
 		t.Fatal(err)
