@@ -124,6 +124,5 @@ func (e *Endpoint) settings(log pionLog) (webrtc.SettingEngine, error) {
 	s.SetDTLSConnectContextMaker(func() (context.Context, func()) {
 		return context.WithTimeout(context.Background(), connectTime)
 	})
-	s.SetSCTPMaxReceiveBufferSize(64 << 10) // data channels are closed as they open
 	return s, nil
 }

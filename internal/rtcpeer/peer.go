@@ -127,7 +127,6 @@ func (p *Peer) build(codecs []Codec) error {
 			}
 		}
 	})
-	p.pc.OnDataChannel(func(d *webrtc.DataChannel) { _ = d.Close() })
 	p.pc.OnTrack(p.track)
 	return nil
 }
