@@ -130,7 +130,6 @@ func (p *Peer) build(codecs []Codec) error {
 		}
 	})
 	p.pc.SCTP().Transport().ICETransport().OnSelectedCandidatePairChange(p.routed)
-	p.pc.OnDataChannel(func(d *webrtc.DataChannel) { _ = d.Close() })
 	p.pc.OnTrack(p.track)
 	return nil
 }
