@@ -301,10 +301,14 @@ func (nobody) RequestKey() {}
 
 // Track reads a track until it ends: it is the peer's OnTrack.
 func (s *Session) Track(r *rtcpeer.Receiver) {
-	<-s.started
+	select {
+	case <-s.started:
+	case <-r.Closing():
+		return
+	}
 	select {
 	case <-s.connected:
-	case <-s.peer.Closing():
+	case <-r.Closing():
 		return
 	}
 	l := s.layerOf(r)

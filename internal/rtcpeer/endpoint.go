@@ -202,7 +202,8 @@ func (e *Endpoint) Close() error {
 // retryAfter is what a client is told that comes when all places are taken.
 const retryAfter = 5 * time.Second
 
-// reserve takes a place for a peer.
+// reserve takes a place for a peer. Close waits for it, until the end of what
+// supervises the peer.
 func (e *Endpoint) reserve(p *Peer) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -233,6 +234,7 @@ func (e *Endpoint) reserve(p *Peer) error {
 	e.opened[p.opts.Kind]++
 	e.hosts[host] = h
 	e.count(h, 1, 1)
+	e.wg.Add(1)
 	return nil
 }
 

@@ -11,8 +11,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor/pkg/cc"
 	"github.com/pion/rtcp"
+	"github.com/pion/stun/v4"
 	"github.com/pion/webrtc/v4"
 
 	"weir/internal/media"
@@ -23,7 +25,8 @@ type PeerOptions struct {
 	Kind   string     // for metrics: "whip", "whep"
 	Remote netip.Addr // who signals
 	// OnTrack gets every track that the peer sends, once its first packet has
-	// come, on a goroutine of its own. nil means that nothing is received.
+	// come, on a goroutine of its own, which returns when the track or the peer
+	// ends: Done waits for it. nil means that nothing is received.
 	OnTrack func(*Receiver)
 	// Receive names the codecs that are received; nil means all.
 	Receive []media.Codec
@@ -59,10 +62,11 @@ type Peer struct {
 	done      chan struct{}
 	wg        sync.WaitGroup
 
-	once sync.Once  // closes connected
-	mu   sync.Mutex // guards the following
-	err  error
-	ends bool
+	once    sync.Once  // closes connected
+	mu      sync.Mutex // guards the following
+	err     error
+	ends    bool
+	sources map[string]bool // transports and addresses from which checks came
 
 	signal   sync.Mutex // guards the following, and orders descriptions
 	duplex   []*Sender  // of the sections that we want, nil where nothing goes the other way
@@ -84,7 +88,7 @@ func (e *Endpoint) newPeer(o PeerOptions, codecs []Codec) (*Peer, error) {
 	p := &Peer{
 		endpoint: e, opts: o, log: o.Log, since: time.Now(),
 		gathered: make(chan struct{}, 1), connected: make(chan struct{}), closing: make(chan struct{}), done: make(chan struct{}),
-		cands: newCandidates(o.Remote),
+		cands: newCandidates(o.Remote), sources: map[string]bool{},
 	}
 	if p.log == nil {
 		p.log = e.log
@@ -94,9 +98,13 @@ func (e *Endpoint) newPeer(o PeerOptions, codecs []Codec) (*Peer, error) {
 	}
 	if err := p.build(codecs); err != nil {
 		e.release(p)
+		e.wg.Done()
 		return nil, err
 	}
-	e.wg.Go(p.supervise)
+	go func() {
+		defer e.wg.Done()
+		p.supervise()
+	}()
 	return p, nil
 }
 
@@ -113,6 +121,7 @@ func (p *Peer) build(codecs []Codec) error {
 	if err != nil {
 		return err
 	}
+	s.SetICEBindingRequestHandler(p.checked)
 	api := webrtc.NewAPI(webrtc.WithMediaEngine(m), webrtc.WithInterceptorRegistry(r), webrtc.WithSettingEngine(s))
 	p.pc, err = api.NewPeerConnection(webrtc.Configuration{BundlePolicy: webrtc.BundlePolicyMaxBundle})
 	if err != nil {
@@ -127,8 +136,24 @@ func (p *Peer) build(codecs []Codec) error {
 			}
 		}
 	})
-	p.pc.OnTrack(p.track)
+	p.pc.OnTrack(func(t *webrtc.TrackRemote, r *webrtc.RTPReceiver) {
+		p.spawn(func() { p.track(t, r) })
+	})
 	return nil
+}
+
+// checked counts where the checks of the peer come from. Whoever knows the
+// password of a session can send them from anywhere, or pretend to.
+func (p *Peer) checked(_ *stun.Message, _, remote ice.Candidate, _ *ice.CandidatePair) (choose bool) {
+	from := fmt.Sprintf("%s %s %d", remote.NetworkType(), remote.Address(), remote.Port())
+	p.mu.Lock()
+	p.sources[from] = true
+	many := len(p.sources) > maxSources
+	p.mu.Unlock()
+	if many {
+		p.Close(ErrManySources)
+	}
+	return false
 }
 
 // changed follows the state of the connection.
@@ -172,6 +197,15 @@ func (p *Peer) Close(err error) {
 	}
 	p.ends, p.err = true, err
 	close(p.closing)
+}
+
+// spawn runs something that Done waits for; not when the session ends already.
+func (p *Peer) spawn(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.ends {
+		p.wg.Go(f)
+	}
 }
 
 // Closing is closed when the session begins to end.
