@@ -219,6 +219,32 @@ func TestRTCCredentials(t *testing.T) {
 	}
 }
 
+// TestRelaysOfStreams announces the TURN server with credentials of the stream:
+// relays of one stream share a number, and those of others have theirs.
+func TestRelaysOfStreams(t *testing.T) {
+	t.Parallel()
+	w := startRTC(t, "--turn-listen", fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(t)))
+	scope := func(stream string) string {
+		t.Helper()
+		c := newRTC(t, w)
+		c.sendTrack(t, webrtc.MimeTypeVP8)
+		o, err := c.CreateOffer(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, _ := c.request(t, "POST", "/v1/video/"+stream+"/whip", sdpType, o.SDP)
+		_, rest, _ := strings.Cut(strings.Join(res.Header.Values("Link"), "\n"), `username="`)
+		user := strings.Split(rest, ".")
+		if len(user) < 3 {
+			t.Fatalf("Link: %q", res.Header.Values("Link"))
+		}
+		return user[1]
+	}
+	if door, again, yard := scope("door"), scope("door"), scope("yard"); door != again || door == yard {
+		t.Errorf("scopes of relays: %s, %s; of another stream %s", door, again, yard)
+	}
+}
+
 // TestRTCBusy turns the second publisher away, unless takeover is allowed.
 func TestRTCBusy(t *testing.T) {
 	t.Parallel()
