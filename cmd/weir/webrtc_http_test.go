@@ -61,6 +61,7 @@ func TestWHIPHTTP(t *testing.T) {
 	expect(http.StatusBadRequest, "POST", path, sdpType, "v=0")
 	expect(http.StatusRequestEntityTooLarge, "POST", path, sdpType, o.SDP+strings.Repeat("a=x\r\n", 20000))
 	expect(http.StatusNotAcceptable, "POST", path, sdpType, strings.NewReplacer("VP8/", "X1/", "VP9/", "X2/", "AV1/", "X3/", "H264/", "X4/", "H265/", "X5/").Replace(o.SDP))
+	expect(http.StatusNotFound, "GET", "/v1/video/door", "", "") // what was refused made no stream
 	expect(http.StatusMethodNotAllowed, "GET", path, "", "")
 	expect(http.StatusNotFound, "DELETE", path+"/ABC", "", "")
 	if res := expect(http.StatusNoContent, "OPTIONS", path, "", "", "Authorization", ""); res.Header.Get("Accept-Post") != sdpType {

@@ -80,6 +80,17 @@ func (e *Endpoint) Answer(ctx context.Context, d *Description, o PeerOptions) (*
 	return p, answer, nil
 }
 
+// CanPublish is nil when the peer would send something that can be received,
+// else the ErrNoCodec with which Answer would refuse it.
+func (d *Description) CanPublish() error {
+	for _, s := range d.Sections {
+		if !s.Rejected && s.Sends && len(s.Codecs) > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %s", ErrNoCodec, describeOffer(d))
+}
+
 // describeOffer says what an offer has, for people.
 func describeOffer(d *Description) string {
 	var parts []string
