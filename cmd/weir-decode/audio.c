@@ -234,13 +234,18 @@ static int configure(struct audio *a)
 		av_channel_layout_copy(&a->in_layout, &f->ch_layout);
 	int err = swr_alloc_set_opts2(&a->mixer, &a->out_layout, AV_SAMPLE_FMT_FLTP, a->in_rate,
 				      &a->in_layout, a->in_format, a->in_rate, 0, NULL);
-	if (err < 0 || (err = swr_init(a->mixer)) < 0)
-		return err;
-	err = swr_alloc_set_opts2(&a->resampler, &a->out_layout, a->enc->sample_fmt, AUDIO_RATE,
-				  &a->out_layout, AV_SAMPLE_FMT_FLTP, a->in_rate, 0, NULL);
-	if (err < 0)
-		return err;
-	return swr_init(a->resampler);
+	if (err >= 0)
+		err = swr_init(a->mixer);
+	if (err >= 0)
+		err = swr_alloc_set_opts2(&a->resampler, &a->out_layout, a->enc->sample_fmt, AUDIO_RATE,
+					  &a->out_layout, AV_SAMPLE_FMT_FLTP, a->in_rate, 0, NULL);
+	if (err >= 0)
+		err = swr_init(a->resampler);
+	if (err < 0) { /* the next frame of this form must not find half of it */
+		swr_free(&a->mixer);
+		swr_free(&a->resampler);
+	}
+	return err;
 }
 
 static int room(float **planes, int *have, int channels, int want)

@@ -116,15 +116,16 @@ func (s storageSessions) Join(_ context.Context, x control.StorageSession) error
 	return err
 }
 
-// relaysFor are the STUN and TURN server for a peer of WHIP or WHEP.
-func (n *node) relaysFor(user string) []webrtc.ICEServer {
+// relaysFor are the STUN and TURN server for a peer of WHIP or WHEP. Those of
+// one stream share a number of relays, as those of one channel do.
+func (n *node) relaysFor(stream, user string) []webrtc.ICEServer {
 	// One that listens for this machine only is of no use to peers from
 	// elsewhere.
 	if n.turn == nil || !n.turn.Serves(n.rtc.Addr().Addr()) {
 		return nil
 	}
 	stun, turn := n.turn.URLs("")
-	c := n.turn.Credentials("whip", user)
+	c := n.turn.Credentials("stream "+stream, user)
 	return []webrtc.ICEServer{{URLs: []string{stun}}, {URLs: turn, Username: c.Username, Credential: c.Password}}
 }
 

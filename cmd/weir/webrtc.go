@@ -31,9 +31,12 @@ func (n *node) openWebRTC(context.Context) error {
 		}
 		servers = append(servers, s)
 	}
-	var err error
+	public, err := n.publicAddresses()
+	if err != nil {
+		return err
+	}
 	n.rtc, err = rtcpeer.Listen(rtcpeer.Options{
-		Listen: n.settings.WebRTCListen, PublicHosts: n.settings.PublicHost, ICEServers: servers, MoreICEServers: n.relaysFor, Log: n.log,
+		Listen: n.settings.WebRTCListen, Public: public, ICEServers: servers, MoreICEServers: n.relaysFor, Log: n.log,
 	})
 	if err != nil {
 		return err

@@ -61,6 +61,7 @@ func TestWHIPHTTP(t *testing.T) {
 	expect(http.StatusBadRequest, "POST", path, sdpType, "v=0")
 	expect(http.StatusRequestEntityTooLarge, "POST", path, sdpType, o.SDP+strings.Repeat("a=x\r\n", 20000))
 	expect(http.StatusNotAcceptable, "POST", path, sdpType, strings.NewReplacer("VP8/", "X1/", "VP9/", "X2/", "AV1/", "X3/", "H264/", "X4/", "H265/", "X5/").Replace(o.SDP))
+	expect(http.StatusNotFound, "GET", "/v1/video/door", "", "") // what was refused made no stream
 	expect(http.StatusMethodNotAllowed, "GET", path, "", "")
 	expect(http.StatusNotFound, "DELETE", path+"/ABC", "", "")
 	if res := expect(http.StatusNoContent, "OPTIONS", path, "", "", "Authorization", ""); res.Header.Get("Accept-Post") != sdpType {
@@ -216,6 +217,32 @@ func TestRTCCredentials(t *testing.T) {
 	time.Sleep(1100 * time.Millisecond)
 	if got, _ := post(short.RequestURI()); got != http.StatusUnauthorized {
 		t.Errorf("an expired token: %d", got)
+	}
+}
+
+// TestRelaysOfStreams announces the TURN server with credentials of the stream:
+// relays of one stream share a number, and those of others have theirs.
+func TestRelaysOfStreams(t *testing.T) {
+	t.Parallel()
+	w := startRTC(t, "--turn-listen", fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(t)))
+	scope := func(stream string) string {
+		t.Helper()
+		c := newRTC(t, w)
+		c.sendTrack(t, webrtc.MimeTypeVP8)
+		o, err := c.CreateOffer(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, _ := c.request(t, "POST", "/v1/video/"+stream+"/whip", sdpType, o.SDP)
+		_, rest, _ := strings.Cut(strings.Join(res.Header.Values("Link"), "\n"), `username="`)
+		user := strings.Split(rest, ".")
+		if len(user) < 3 {
+			t.Fatalf("Link: %q", res.Header.Values("Link"))
+		}
+		return user[1]
+	}
+	if door, again, yard := scope("door"), scope("door"), scope("yard"); door != again || door == yard {
+		t.Errorf("scopes of relays: %s, %s; of another stream %s", door, again, yard)
 	}
 }
 

@@ -2,8 +2,8 @@ package webrtc
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -49,6 +49,10 @@ func (w *WHIP) May(id auth.Identity, stream string) bool { return id.May(auth.Pu
 // so that an offer alone ends nobody's session; who is in the way already is
 // told now.
 func (w *WHIP) Open(ctx context.Context, r rtchttp.Request) (*rtcpeer.Peer, string, error) {
+	// First, since the name of a stream that is not there makes one.
+	if err := r.Offer.CanPublish(); err != nil {
+		return nil, "", &server.Error{Status: http.StatusNotAcceptable, Code: "no_codec", Message: err.Error() + "; send H.264, H.265, AV1, VP8, VP9, Opus or G.711"}
+	}
 	target, err := w.Catalogue.Resolve(ctx, r.Name)
 	if err != nil {
 		return nil, "", err
@@ -62,9 +66,6 @@ func (w *WHIP) Open(ctx context.Context, r rtchttp.Request) (*rtcpeer.Peer, stri
 		NotBefore: target.NotBefore, KeyEvery: target.KeyEvery, Clock: w.Clock, Log: w.Log,
 	})
 	p, answer, err := w.Endpoint.Answer(ctx, r.Offer, rtcpeer.PeerOptions{Kind: "whip", Remote: r.Remote, OnTrack: s.Track})
-	if errors.Is(err, rtcpeer.ErrNoCodec) {
-		return nil, "", &server.Error{Status: 406, Code: "no_codec", Message: err.Error() + "; send H.264, H.265, AV1, VP8, VP9, Opus or G.711"}
-	}
 	if err != nil {
 		return nil, "", err
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -17,7 +19,13 @@ import (
 	"weir/internal/media"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == liarName {
+		lie()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // kinds are the two implementations: every test of this file holds for both.
 func kinds(t *testing.T, test func(t *testing.T, d *decode.Decoders)) {

@@ -51,7 +51,8 @@ type Job struct {
 		closed     bool
 		track      media.Track
 		last       media.Ticks // time of the newest sample that came out
-		received   time.Time   // of the newest sample that went in
+		newest     media.Ticks // time of the newest sample that went in
+		received   time.Time   // and when it came
 		lossy      bool        // the next sample that comes out follows a gap
 		waitKey    bool        // the next sample that goes in must be a key frame
 		failures   int
@@ -164,7 +165,7 @@ func (j *Job) ready(s *media.Sample) (session, error) {
 	}
 	j.mu.waitKey = false
 	j.mu.stats.In++
-	j.mu.received = s.Received
+	j.mu.newest, j.mu.received = s.PTS(), s.Received
 	return j.mu.session, nil
 }
 
@@ -247,7 +248,7 @@ func (k *jobSink) output(o output) {
 	j := k.j
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if k.run != j.mu.run || o.pts <= j.mu.last || len(o.data) == 0 {
+	if k.run != j.mu.run || o.pts <= j.mu.last || len(o.data) == 0 || j.strays(o.pts) {
 		return
 	}
 	r := Result{Sample: &media.Sample{

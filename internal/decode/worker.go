@@ -23,8 +23,9 @@ const (
 	// their way.
 	audioWindow = 64
 	videoWindow = 8
-	// maxLine bounds a line of its stderr.
-	maxLine = 1 << 10
+	// maxLine bounds a line of its stderr, and maxLines how many are logged.
+	maxLine  = 1 << 10
+	maxLines = 100
 )
 
 // Why a worker is gone.
@@ -157,11 +158,11 @@ func logLines(r *os.File, log *slog.Logger, pid int) {
 	defer r.Close()
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, maxLine), maxLine)
-	for lines.Scan() {
+	for n := 0; n < maxLines && lines.Scan(); n++ {
 		log.Warn("decode worker says", "pid", pid, "line", lines.Text())
 	}
-	// A longer line is no line: take the rest without keeping it, so that the
-	// worker is not held up.
+	// A longer line is no line, and more of them are no news: take the rest
+	// without keeping it, so that the worker is not held up.
 	buf := make([]byte, maxLine)
 	for {
 		if _, err := r.Read(buf); err != nil {
@@ -333,10 +334,14 @@ func (w *worker) open(in media.Track, out Target, k sink) (session, error) {
 	w.expect()
 	err := w.send(appendOpen(nil, s.id, in, out), nil)
 	if err == nil {
+		timer := time.NewTimer(waits * w.patience)
+		defer timer.Stop()
 		select {
 		case err = <-s.opened:
 		case <-w.dead:
 			err = w.why()
+		case <-timer.C:
+			err = w.hangs()
 		}
 	}
 	if err != nil {
@@ -394,8 +399,10 @@ func (s *workerSession) answer(err error) error {
 func (s *workerSession) write(m *media.Sample, duration media.Ticks) error {
 	select {
 	case s.window <- struct{}{}:
-	case <-s.w.dead:
-		return s.w.why()
+	default:
+		if err := s.awaitRoom(); err != nil {
+			return err
+		}
 	}
 	if s.wanted.take() {
 		if err := s.w.send(appendHead(nil, msgKey, s.id, 0), nil); err != nil {
@@ -415,11 +422,15 @@ func (s *workerSession) flush() error {
 	if err := s.w.send(appendHead(nil, msgFlush, s.id, 0), nil); err != nil {
 		return err
 	}
+	timer := time.NewTimer(waits * s.w.patience)
+	defer timer.Stop()
 	select {
 	case <-s.idle:
 		return nil
 	case <-s.w.dead:
 		return s.w.why()
+	case <-timer.C:
+		return s.w.hangs()
 	}
 }
 

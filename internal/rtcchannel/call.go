@@ -18,6 +18,7 @@ package rtcchannel
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -30,6 +31,8 @@ import (
 const (
 	// maxEarly bounds the candidates that come before the answer.
 	maxEarly = rtcpeer.MaxCandidates
+	// maxCandidate bounds each, in characters. Browsers write some 200.
+	maxCandidate = 1 << 10
 	// callTime is how long a session lasts at most, as at AWS.
 	callTime = time.Hour
 	// idleTime is how long it lasts without a sign of life, as at AWS, and
@@ -147,8 +150,11 @@ func (c *Call) watch(ctx context.Context) error {
 type negotiation struct {
 	call     *Call
 	answered bool
-	early    []string
+	early    []early
 }
+
+// early is a candidate that came before the answer.
+type early struct{ candidate, correlation string }
 
 // take takes a message of the peer. An error ends the call.
 func (n *negotiation) take(e signaling.Event) error {
@@ -159,18 +165,18 @@ func (n *negotiation) take(e signaling.Event) error {
 	case signaling.Candidate:
 		// A candidate that will not do ends nothing: there are others.
 		if err := n.candidate(e); err != nil {
-			n.refuse(e, err)
+			n.refuse(e.Correlation, err)
 		}
 	}
 	if err != nil {
-		n.refuse(e, err)
+		n.refuse(e.Correlation, err)
 	}
 	return err
 }
 
 // refuse tells the peer why its message will not do, if it wants to know.
-func (n *negotiation) refuse(e signaling.Event, why error) {
-	n.call.line.Refuse(e.Correlation, &signaling.Refusal{
+func (n *negotiation) refuse(correlation string, why error) {
+	n.call.line.Refuse(correlation, &signaling.Refusal{
 		ErrorType: "InvalidArgumentException", Code: http.StatusBadRequest, Description: why.Error(),
 	})
 }
@@ -192,8 +198,8 @@ func (n *negotiation) answer(e signaling.Event) error {
 	}
 	n.answered = true
 	for _, c := range n.early {
-		if err := n.call.Peer.AddCandidate(c); err != nil {
-			return err
+		if err := n.call.Peer.AddCandidate(c.candidate); err != nil {
+			n.refuse(c.correlation, err)
 		}
 	}
 	n.early = nil
@@ -206,11 +212,13 @@ func (n *negotiation) candidate(e signaling.Event) error {
 		return err
 	}
 	switch {
+	case len(c.Candidate) > maxCandidate:
+		return fmt.Errorf("the candidate has more than %d characters", maxCandidate)
 	case n.answered:
 		return n.call.Peer.AddCandidate(c.Candidate)
 	case len(n.early) >= maxEarly:
 		return errors.New("too many candidates before the answer")
 	}
-	n.early = append(n.early, c.Candidate)
+	n.early = append(n.early, early{c.Candidate, e.Correlation})
 	return nil
 }

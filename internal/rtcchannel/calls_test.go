@@ -154,10 +154,19 @@ func TestRepeats(t *testing.T) {
 		t.Fatal(err)
 	}
 	say(t, line, signaling.Candidate, webrtc.ICECandidateInit{Candidate: "candidate:1 1 udp 1 198.51.100.7 9 typ host"}, "c")
+	// One that will not do ends nothing, early as late.
+	say(t, line, signaling.Candidate, webrtc.ICECandidateInit{Candidate: "candidate:1 1 udp x 127.0.0.1 9 typ host"}, "bad")
+	say(t, line, signaling.Candidate, webrtc.ICECandidateInit{Candidate: "candidate:1 1 udp 1 127.0.0.1 9 typ host " + strings.Repeat("x", 2000)}, "long")
+	if s := next(t, line, signaling.StatusResponse).Status; s.Correlation != "long" {
+		t.Errorf("a long candidate is answered %+v", s)
+	}
 	if err := pc.SetLocalDescription(answer); err != nil {
 		t.Fatal(err)
 	}
 	say(t, line, signaling.Answer, answer, "a")
+	if s := next(t, line, signaling.StatusResponse).Status; s.Correlation != "bad" {
+		t.Errorf("a bad candidate is answered %+v", s)
+	}
 	for deadline := time.Now().Add(patience); pc.ConnectionState() != webrtc.PeerConnectionStateConnected; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the peers do not connect")

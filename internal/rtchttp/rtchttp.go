@@ -131,7 +131,7 @@ func (h *Resource) post(w http.ResponseWriter, r *http.Request, id auth.Identity
 	header.Set("Location", h.keep(peer, name, r))
 	header.Set("ETag", peer.Tag())
 	header.Set("Accept-Patch", typeFragment)
-	for _, l := range h.opts.Endpoint.Links(id.Name()) {
+	for _, l := range h.opts.Endpoint.Links(name, id.Name()) {
 		header.Add("Link", l)
 	}
 	w.WriteHeader(http.StatusCreated)

@@ -1,7 +1,6 @@
 package rtcpeer
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,14 +20,14 @@ type Options struct {
 	// Listen is the address of the UDP and the TCP port. With port 0 a port is
 	// chosen that both can have.
 	Listen string
-	// PublicHosts are addresses and names under which peers reach the port from
-	// elsewhere; they are offered beside those of this machine.
-	PublicHosts []string
+	// Public are addresses under which peers reach the port from elsewhere; they
+	// are offered beside those of this machine.
+	Public []netip.Addr
 	// ICEServers are STUN and TURN servers for peers, as in ParseICEServer.
 	ICEServers []webrtc.ICEServer
-	// MoreICEServers names further ones for somebody, with credentials made for
-	// him; nil names none.
-	MoreICEServers func(user string) []webrtc.ICEServer
+	// MoreICEServers names further ones for somebody's session with a stream,
+	// with credentials made for it; nil names none.
+	MoreICEServers func(stream, user string) []webrtc.ICEServer
 	Log            *slog.Logger // nil means none
 
 	// ConnectTime is how long a peer may take from its answer to media; then
@@ -84,10 +83,11 @@ func Listen(o Options) (*Endpoint, error) {
 	}
 	e := &Endpoint{opts: o, log: o.Log, peers: map[*Peer]bool{}, hosts: map[netip.Addr]*occupancy{},
 		kinds: map[string]int{}, refused: map[string]uint64{}, opened: map[string]uint64{}}
-	var err error
-	if e.public, err = publicAddresses(o.PublicHosts); err != nil {
-		return nil, err
+	for _, a := range o.Public {
+		e.public = append(e.public, a.Unmap().String())
 	}
+	slices.Sort(e.public)
+	e.public = slices.Compact(e.public)
 	udp, tcp, err := listenBoth(o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen for WebRTC: %w", err)
@@ -131,28 +131,6 @@ func listenBoth(address string) (*net.UDPConn, net.Listener, error) {
 			return nil, nil, err
 		}
 	}
-}
-
-// publicAddresses resolves names once: candidates are addresses.
-func publicAddresses(hosts []string) ([]string, error) {
-	var list []string
-	for _, h := range hosts {
-		if a, err := netip.ParseAddr(h); err == nil {
-			list = append(list, a.String())
-			continue
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", h)
-		cancel()
-		if err != nil {
-			return nil, fmt.Errorf("find the addresses of public host %s: %w", h, err)
-		}
-		for _, a := range found {
-			list = append(list, a.Unmap().String())
-		}
-	}
-	slices.Sort(list)
-	return slices.Compact(list), nil
 }
 
 // Addr is the address of both ports.
@@ -202,7 +180,8 @@ func (e *Endpoint) Close() error {
 // retryAfter is what a client is told that comes when all places are taken.
 const retryAfter = 5 * time.Second
 
-// reserve takes a place for a peer.
+// reserve takes a place for a peer. Close waits for it, until the end of what
+// supervises the peer.
 func (e *Endpoint) reserve(p *Peer) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -233,6 +212,7 @@ func (e *Endpoint) reserve(p *Peer) error {
 	e.opened[p.opts.Kind]++
 	e.hosts[host] = h
 	e.count(h, 1, 1)
+	e.wg.Add(1)
 	return nil
 }
 
@@ -317,20 +297,20 @@ func ParseICEServer(text string) (webrtc.ICEServer, error) {
 	return webrtc.ICEServer{URLs: []string{scheme + ":" + rest[at+1:]}, Username: user, Credential: password}, nil
 }
 
-// Servers are the STUN and TURN servers for somebody.
-func (e *Endpoint) Servers(user string) []webrtc.ICEServer {
+// servers are the STUN and TURN servers for somebody's session with a stream.
+func (e *Endpoint) servers(stream, user string) []webrtc.ICEServer {
 	list := slices.Clone(e.opts.ICEServers)
 	if e.opts.MoreICEServers != nil {
-		list = append(list, e.opts.MoreICEServers(user)...)
+		list = append(list, e.opts.MoreICEServers(stream, user)...)
 	}
 	return list
 }
 
 // Links are values of the Link header that announce them (RFC 9725 section
 // 4.6).
-func (e *Endpoint) Links(user string) []string {
+func (e *Endpoint) Links(stream, user string) []string {
 	var list []string
-	for _, s := range e.Servers(user) {
+	for _, s := range e.servers(stream, user) {
 		for _, u := range s.URLs {
 			link := "<" + u + `>; rel="ice-server"`
 			if password, ok := s.Credential.(string); ok && s.Username != "" {

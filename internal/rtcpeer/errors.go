@@ -24,6 +24,7 @@ var (
 	ErrNeverConnected = errors.New("the peer did not connect in time")
 	ErrDisconnected   = errors.New("the peer is gone without a word")
 	ErrRemoteClosed   = errors.New("the peer ended the session")
+	ErrManySources    = errors.New("the checks of the peer came from too many addresses")
 )
 
 // BusyError is an ErrBusy that says what is exhausted.

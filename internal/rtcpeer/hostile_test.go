@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/ice/v4"
+	"github.com/pion/stun/v4"
 	"github.com/pion/webrtc/v4"
 
 	"weir/internal/rtcpeer"
@@ -50,6 +52,7 @@ func TestMalformedOffers(t *testing.T) {
 		"no mid":          strings.Replace(sections(1), "a=mid", "a=x", 1),
 		"mid twice":       strings.Replace(sections(2), "a=mid:1", "a=mid:0", 1),
 		"odd rid":         sections(1, "a=rid:a/b send"),
+		"rid twice":       sections(1, "a=rid:h send", "a=rid:h send"),
 		"layers":          sections(1, "a=rid:1 send", "a=rid:2 send", "a=rid:3 send", "a=rid:4 send", "a=rid:5 send"),
 	} {
 		if _, err := rtcpeer.ParseOffer([]byte(text)); !errors.Is(err, rtcpeer.ErrMalformed) {
@@ -202,6 +205,49 @@ func TestStrangers(t *testing.T) {
 	if n := e.Dropped(); n < 10 {
 		t.Errorf("%d datagrams of the stranger were dropped", n)
 	}
+}
+
+// TestChecksFromManyAddresses sends checks that know the password from one
+// address after the other, each of which ICE would keep.
+func TestChecksFromManyAddresses(t *testing.T) {
+	e := listen(t, rtcpeer.Options{})
+	p, answer, err := e.Answer(t.Context(), parse(t, sections(1)), rtcpeer.PeerOptions{Remote: here, OnTrack: func(*rtcpeer.Receiver) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := func(name string) string {
+		_, rest, _ := strings.Cut(answer, "a="+name+":")
+		v, _, _ := strings.Cut(rest, "\r\n")
+		return v
+	}
+	request, err := stun.Build(stun.BindingRequest, stun.TransactionID, stun.NewUsername(value("ice-ufrag")+":abcd"),
+		ice.AttrControlling(1), ice.PriorityAttr(1), stun.NewShortTermIntegrity(value("ice-pwd")), stun.Fingerprint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		c, err := net.Dial("udp", e.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write(request.Raw); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = c.Read(make([]byte, 1500)) // nothing once the session has ended
+		select {
+		case <-p.Closing():
+			if i < 50 || !errors.Is(p.Err(), rtcpeer.ErrManySources) {
+				t.Errorf("after %d addresses it ended: %v", i+1, p.Err())
+			}
+			return
+		default:
+		}
+	}
+	t.Error("checks from 1000 addresses are welcome")
 }
 
 // TestDataChannelsAreRefused offers one beside a picture: the picture is taken,

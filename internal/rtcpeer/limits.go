@@ -16,6 +16,9 @@ const (
 	// maxStrangerPorts bounds the ports of each: a peer has one for each of its
 	// media sections before they are bundled.
 	maxStrangerPorts = 8
+	// maxSources bounds the addresses from which the checks of a peer come over
+	// its life. ICE keeps each of them, and checks it in turn.
+	maxSources = 128
 	// maxLines bounds the lines of a description.
 	maxLines = 4000
 	// maxLayers bounds the simulcast layers of a section.

@@ -168,9 +168,12 @@ func readSection(m *sdp.MediaDescription, all *sdp.SessionDescription) (Section,
 	if len(s.Layers) > maxLayers {
 		return s, malformed("%d simulcast layers, the limit is %d", len(s.Layers), maxLayers)
 	}
-	for _, rid := range s.Layers {
+	for i, rid := range s.Layers {
 		if !plainRID(rid) {
 			return s, malformed("a=rid %.16q is not made of letters and digits", rid)
+		}
+		if slices.Contains(s.Layers[:i], rid) {
+			return s, malformed("a=rid %s is there twice", rid)
 		}
 	}
 	if s.Kind != media.Data {

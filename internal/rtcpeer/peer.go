@@ -12,8 +12,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor/pkg/cc"
 	"github.com/pion/rtcp"
+	"github.com/pion/stun/v4"
 	"github.com/pion/webrtc/v4"
 
 	"weir/internal/media"
@@ -24,7 +26,8 @@ type PeerOptions struct {
 	Kind   string     // for metrics: "whip", "whep"
 	Remote netip.Addr // who signals
 	// OnTrack gets every track that the peer sends, once its first packet has
-	// come, on a goroutine of its own. nil means that nothing is received.
+	// come, on a goroutine of its own, which returns when the track or the peer
+	// ends: Done waits for it. nil means that nothing is received.
 	OnTrack func(*Receiver)
 	// Receive names the codecs that are received; nil means all.
 	Receive []media.Codec
@@ -61,10 +64,11 @@ type Peer struct {
 	done      chan struct{}
 	wg        sync.WaitGroup
 
-	once sync.Once  // closes connected
-	mu   sync.Mutex // guards the following
-	err  error
-	ends bool
+	once    sync.Once  // closes connected
+	mu      sync.Mutex // guards the following
+	err     error
+	ends    bool
+	sources map[string]bool // transports and addresses from which checks came
 
 	signal   sync.Mutex // guards the following, and orders descriptions
 	duplex   []*Sender  // of the sections that we want, nil where nothing goes the other way
@@ -86,7 +90,7 @@ func (e *Endpoint) newPeer(o PeerOptions, codecs []Codec) (*Peer, error) {
 	p := &Peer{
 		endpoint: e, opts: o, log: o.Log, since: time.Now(),
 		gathered: make(chan struct{}, 1), connected: make(chan struct{}), closing: make(chan struct{}), done: make(chan struct{}),
-		cands: newCandidates(o.Remote),
+		cands: newCandidates(o.Remote), sources: map[string]bool{},
 	}
 	if p.log == nil {
 		p.log = e.log
@@ -96,9 +100,13 @@ func (e *Endpoint) newPeer(o PeerOptions, codecs []Codec) (*Peer, error) {
 	}
 	if err := p.build(codecs); err != nil {
 		e.release(p)
+		e.wg.Done()
 		return nil, err
 	}
-	e.wg.Go(p.supervise)
+	go func() {
+		defer e.wg.Done()
+		p.supervise()
+	}()
 	return p, nil
 }
 
@@ -115,6 +123,7 @@ func (p *Peer) build(codecs []Codec) error {
 	if err != nil {
 		return err
 	}
+	s.SetICEBindingRequestHandler(p.checked)
 	api := webrtc.NewAPI(webrtc.WithMediaEngine(m), webrtc.WithInterceptorRegistry(r), webrtc.WithSettingEngine(s))
 	p.pc, err = api.NewPeerConnection(webrtc.Configuration{BundlePolicy: webrtc.BundlePolicyMaxBundle})
 	if err != nil {
@@ -130,8 +139,24 @@ func (p *Peer) build(codecs []Codec) error {
 		}
 	})
 	p.pc.SCTP().Transport().ICETransport().OnSelectedCandidatePairChange(p.routed)
-	p.pc.OnTrack(p.track)
+	p.pc.OnTrack(func(t *webrtc.TrackRemote, r *webrtc.RTPReceiver) {
+		p.spawn(func() { p.track(t, r) })
+	})
 	return nil
+}
+
+// checked counts where the checks of the peer come from. Whoever knows the
+// password of a session can send them from anywhere, or pretend to.
+func (p *Peer) checked(_ *stun.Message, _, remote ice.Candidate, _ *ice.CandidatePair) (choose bool) {
+	from := fmt.Sprintf("%s %s %d", remote.NetworkType(), remote.Address(), remote.Port())
+	p.mu.Lock()
+	p.sources[from] = true
+	many := len(p.sources) > maxSources
+	p.mu.Unlock()
+	if many {
+		p.Close(ErrManySources)
+	}
+	return false
 }
 
 // routed follows the way that ICE chose. Frames go out in bursts over UDP.
@@ -192,6 +217,15 @@ func (p *Peer) Close(err error) {
 	}
 	p.ends, p.err = true, err
 	close(p.closing)
+}
+
+// spawn runs something that Done waits for; not when the session ends already.
+func (p *Peer) spawn(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.ends {
+		p.wg.Go(f)
+	}
 }
 
 // Closing is closed when the session begins to end.

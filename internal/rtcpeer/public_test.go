@@ -1,6 +1,7 @@
 package rtcpeer_test
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -10,7 +11,7 @@ import (
 // TestPublicHosts offers addresses beside that of the machine, for both
 // protocols.
 func TestPublicHosts(t *testing.T) {
-	e := listen(t, rtcpeer.Options{PublicHosts: []string{"203.0.113.7"}})
+	e := listen(t, rtcpeer.Options{Public: []netip.Addr{netip.MustParseAddr("203.0.113.7")}})
 	_, answer, err := e.Answer(t.Context(), parse(t, sections(1)), rtcpeer.PeerOptions{Remote: here, OnTrack: func(*rtcpeer.Receiver) {}})
 	if err != nil {
 		t.Fatal(err)

@@ -47,7 +47,7 @@ func (p *Peer) track(t *webrtc.TrackRemote, in *webrtc.RTPReceiver) {
 			r.mid = x.Mid()
 		}
 	}
-	p.wg.Go(r.reports)
+	p.spawn(r.reports)
 	p.opts.OnTrack(r)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -72,6 +72,9 @@ func mimeName(mime string) string {
 	}
 	return mime
 }
+
+// Closing is closed when the peer begins to end.
+func (r *Receiver) Closing() <-chan struct{} { return r.peer.closing }
 
 // MID names the section to which the track belongs, RID its layer.
 func (r *Receiver) MID() string { return r.mid }

@@ -102,7 +102,7 @@ func (p *Peer) watch(s *Sender) {
 	s.mu.Lock()
 	r := s.rtp
 	s.mu.Unlock()
-	p.wg.Go(func() {
+	p.spawn(func() {
 		for {
 			packets, _, err := r.ReadRTCP()
 			if err != nil {

@@ -56,7 +56,10 @@ func IsUpgrade(r *http.Request) bool {
 // one of both ends. The request is signed in its query, so that pages of any
 // origin may send it.
 func (b *Broker) Serve(w http.ResponseWriter, r *http.Request, e *Endpoint) {
-	b.sockets.Add(1)
+	if !b.begin() {
+		http.Error(w, ErrGoAway.Error(), http.StatusServiceUnavailable)
+		return
+	}
 	defer b.sockets.Done()
 	defer e.Close()
 	s := &socket{endpoint: e, times: b.opts.Times, log: b.opts.Log.With("channel", e.channel.ARN, "role", e.party.Role.String(), "client", e.party.ClientID)}
@@ -75,6 +78,17 @@ func (b *Broker) Serve(w http.ResponseWriter, r *http.Request, e *Endpoint) {
 	why := s.run()
 	conn.CloseNow()
 	s.log.Info("a signaling client is gone", "remote", r.RemoteAddr, "why", why)
+}
+
+// begin counts a socket, for which Close waits. A broker that is closed takes
+// none, and has ended their endpoints.
+func (b *Broker) begin() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.sockets.Add(1)
+	}
+	return !b.closed
 }
 
 // socket is an endpoint on a WebSocket.

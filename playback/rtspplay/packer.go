@@ -1,7 +1,6 @@
 package rtspplay
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -67,40 +66,6 @@ func (p *packer) pack(s *media.Sample) ([]*rtp.Packet, error) {
 	return packets, nil
 }
 
-// splitNAL takes the NAL units out of a sample.
-func splitNAL(b []byte) ([][]byte, error) {
-	var out [][]byte
-	for len(b) > 0 {
-		if len(b) < 4 || uint64(binary.BigEndian.Uint32(b)) > uint64(len(b)-4) {
-			return nil, errSample
-		}
-		n := int(binary.BigEndian.Uint32(b))
-		if n > 0 {
-			out = append(out, b[4:4+n])
-		}
-		b = b[4+n:]
-	}
-	if len(out) == 0 {
-		return nil, errSample
-	}
-	return out, nil
-}
-
-// withSets puts parameter sets before the NAL units of a key frame that has
-// none of its own: players that join need them.
-func withSets(nals [][]byte, isSet func(nal []byte) bool, sets ...[][]byte) [][]byte {
-	for _, n := range nals {
-		if isSet(n) {
-			return nals
-		}
-	}
-	var out [][]byte
-	for _, s := range sets {
-		out = append(out, s...)
-	}
-	return append(out, nals...)
-}
-
 func (p *packer) openAVC(payloadType uint8) (format.Format, error) {
 	c, err := media.ParseAVCConfig(p.track.Config)
 	if err != nil {
@@ -112,12 +77,12 @@ func (p *packer) openAVC(payloadType uint8) (format.Format, error) {
 		return nil, err
 	}
 	p.encode = func(s *media.Sample) ([]*rtp.Packet, error) {
-		nals, err := splitNAL(s.Data)
+		nals, err := media.SplitNAL(s.Data)
 		if err != nil {
 			return nil, err
 		}
 		if s.Key {
-			nals = withSets(nals, func(n []byte) bool { return n[0]&0x1F == 7 }, c.SPS, c.PPS)
+			nals = media.WithSets(nals, func(n []byte) bool { return n[0]&0x1F == 7 }, c.SPS, c.PPS)
 		}
 		return enc.Encode(nals)
 	}
@@ -135,12 +100,12 @@ func (p *packer) openHEVC(payloadType uint8) (format.Format, error) {
 		return nil, err
 	}
 	p.encode = func(s *media.Sample) ([]*rtp.Packet, error) {
-		nals, err := splitNAL(s.Data)
+		nals, err := media.SplitNAL(s.Data)
 		if err != nil {
 			return nil, err
 		}
 		if s.Key {
-			nals = withSets(nals, func(n []byte) bool { return n[0]>>1&0x3F == 33 }, c.VPS, c.SPS, c.PPS)
+			nals = media.WithSets(nals, func(n []byte) bool { return n[0]>>1&0x3F == 33 }, c.VPS, c.SPS, c.PPS)
 		}
 		return enc.Encode(nals)
 	}

@@ -1,7 +1,6 @@
 package whep
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -84,40 +83,6 @@ func packG711(s *media.Sample) ([]*rtp.Packet, error) {
 	return out, nil
 }
 
-// splitNAL takes the NAL units out of a sample.
-func splitNAL(b []byte) ([][]byte, error) {
-	var out [][]byte
-	for len(b) > 0 {
-		if len(b) < 4 || uint64(binary.BigEndian.Uint32(b)) > uint64(len(b)-4) {
-			return nil, errSample
-		}
-		n := int(binary.BigEndian.Uint32(b))
-		if n > 0 {
-			out = append(out, b[4:4+n])
-		}
-		b = b[4+n:]
-	}
-	if len(out) == 0 {
-		return nil, errSample
-	}
-	return out, nil
-}
-
-// withSets puts parameter sets before the NAL units of a key frame that has
-// none of its own: viewers join at any key frame.
-func withSets(nals [][]byte, isSet func(nal []byte) bool, sets ...[][]byte) [][]byte {
-	for _, n := range nals {
-		if isSet(n) {
-			return nals
-		}
-	}
-	var out [][]byte
-	for _, s := range sets {
-		out = append(out, s...)
-	}
-	return append(out, nals...)
-}
-
 func (p *packer) openAVC() error {
 	c, err := media.ParseAVCConfig(p.track.Config)
 	if err != nil {
@@ -125,12 +90,12 @@ func (p *packer) openAVC() error {
 	}
 	enc := &rtph264.Encoder{PayloadMaxSize: payloadSize, PacketizationMode: 1}
 	p.pack = func(s *media.Sample) ([]*rtp.Packet, error) {
-		nals, err := splitNAL(s.Data)
+		nals, err := media.SplitNAL(s.Data)
 		if err != nil {
 			return nil, err
 		}
 		if s.Key {
-			nals = withSets(nals, func(n []byte) bool { return n[0]&0x1F == 7 }, c.SPS, c.PPS)
+			nals = media.WithSets(nals, func(n []byte) bool { return n[0]&0x1F == 7 }, c.SPS, c.PPS)
 		}
 		return enc.Encode(nals)
 	}
@@ -144,12 +109,12 @@ func (p *packer) openHEVC() error {
 	}
 	enc := &rtph265.Encoder{PayloadMaxSize: payloadSize}
 	p.pack = func(s *media.Sample) ([]*rtp.Packet, error) {
-		nals, err := splitNAL(s.Data)
+		nals, err := media.SplitNAL(s.Data)
 		if err != nil {
 			return nil, err
 		}
 		if s.Key {
-			nals = withSets(nals, func(n []byte) bool { return n[0]>>1&0x3F == 33 }, c.VPS, c.SPS, c.PPS)
+			nals = media.WithSets(nals, func(n []byte) bool { return n[0]>>1&0x3F == 33 }, c.VPS, c.SPS, c.PPS)
 		}
 		return enc.Encode(nals)
 	}
