@@ -219,13 +219,9 @@ func TestPicturesToVP9(t *testing.T) {
 			t.Run(fmt.Sprintf("once %v", once), func(t *testing.T) {
 				in, samples := decodetest.Pictures(t, media.VP8, 640, 360, 2)
 				out := decode.Target{Codec: media.VP9, Once: once}
-				foretold, err := decode.Track(in, out)
-				if err != nil {
-					t.Fatal(err)
-				}
 				tr, got, stats := run(t, d, in, samples, out)
-				if !tr.Equal(foretold) || media.CodecString(tr) != "vp09.00.21.08" || tr.Width != 640 || tr.Height != 360 {
-					t.Errorf("track %+v, foretold was %+v", tr, foretold)
+				if media.CodecString(tr) != "vp09.00.21.08" || tr.Width != 640 || tr.Height != 360 || !bytes.Equal(tr.Config, media.PlainVP9Config(640, 360)) {
+					t.Errorf("track %+v", tr)
 				}
 				if len(got) != len(samples) || stats.Damaged > 0 || stats.Restarts > 0 {
 					t.Fatalf("%d of %d frames came out, %+v", len(got), len(samples), stats)

@@ -140,14 +140,10 @@ func fitted(w, h int, t Target) (width, height int) {
 	return max(w&^1, 16), max(h&^1, 16)
 }
 
-// Track is what becomes of a track, as far as it is known before the first
-// frame. The error is an ErrUnsupported.
-func Track(in media.Track, t Target) (media.Track, error) {
-	t, err := t.complete(&in)
-	if err != nil {
-		return media.Track{}, err
-	}
-	return t.track(in)
+// Fitted is the size at which pictures come out of a job whose target names no
+// bounds.
+func Fitted(width, height int) (w, h int) {
+	return fitted(width, height, Target{MaxWidth: DefaultMaxWidth, MaxHeight: DefaultMaxHeight})
 }
 
 // track is what comes out of a job, as far as it is known before the first

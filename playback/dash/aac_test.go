@@ -37,7 +37,7 @@ func TestTelephonyAsAAC(t *testing.T) {
 	}
 	s.SetPolicy(archivetest.ShortPolicy(fragments.MP4))
 	record(t, r, s)
-	p := dash.NewPlayer(r.Clock, aac)
+	p := dash.NewPlayer(r.Clock, segments.Makers{AAC: aac})
 	mpd, err := fetch(p, s, "manifest.mpd?start="+time.Unix(0, decodetest.Epoch).UTC().Format(time.RFC3339)+"&end="+r.Clock.Now().UTC().Format(time.RFC3339))
 	if err != nil {
 		t.Fatal(err)

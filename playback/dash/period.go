@@ -6,7 +6,6 @@ import (
 
 	"weir/fragments"
 	"weir/fragments/archive"
-	"weir/internal/decode"
 	"weir/internal/media"
 	"weir/playback/segments"
 )
@@ -21,36 +20,59 @@ type period struct {
 	fragments []fragments.Fragment
 }
 
-// listed is a track of a manifest: as it is recorded, or AAC that is made of it.
+// listed is a track of a manifest: as it is recorded, or AAC or VP9 that is made
+// of it.
 type listed struct {
 	media.Track
-	from *media.Track // what AAC is made of, nil without
+	from *media.Track // what it is made of, nil as recorded
+	made media.Codec  // "" as recorded
+}
+
+// set is the number of the track's adaptation set. Tracks that are made have
+// numbers above those of all that are recorded.
+func (t *listed) set() int {
+	if t.from != nil && t.made == media.VP9 {
+		return media.MaxTracks + int(t.ID)
+	}
+	return int(t.ID)
 }
 
 // fitting picks the tracks that a manifest lists.
 type fitting func([]media.Track) []listed
 
-// recordedAs lists tracks as they are recorded, those that fit picks.
-func recordedAs(fit func([]media.Track) []media.Track) fitting {
+// recordedAs lists tracks as they are recorded, those that fit picks, and
+// pictures of VP8 as VP9 too.
+func recordedAs(fit func([]media.Track) []media.Track, m segments.Makers) fitting {
 	return func(tracks []media.Track) []listed {
 		var out []listed
 		for _, t := range fit(tracks) {
-			out = append(out, listed{Track: t})
+			out = appendWithVP9(out, t, m)
 		}
 		return out
 	}
 }
 
-// withAAC lists what players can decode, and AAC in the place of other sound.
-func withAAC(aac *segments.AAC) fitting {
+// appendWithVP9 lists a track as it is recorded, and as VP9 if that is made of
+// it.
+func appendWithVP9(list []listed, t media.Track, m segments.Makers) []listed {
+	list = append(list, listed{Track: t})
+	if m.VP9.Offers(t) {
+		list = append(list, listed{Track: segments.VP9Track(t), from: &t, made: media.VP9})
+	}
+	return list
+}
+
+// playable lists what players can decode, VP9 beside VP8, and AAC in the place
+// of sound that they cannot.
+func playable(m segments.Makers) fitting {
 	return func(tracks []media.Track) []listed {
 		playable := segments.PlayableTracks(tracks)
 		var out []listed
 		for _, t := range tracks {
 			if _, ok := media.FindTrack(playable, t.ID); ok {
-				out = append(out, listed{Track: t})
-			} else if aac.Offers(t) {
-				out = append(out, listed{Track: segments.AACTrack(t), from: &t})
+				out = appendWithVP9(out, t, m)
+			} else if m.AAC.Offers(t) {
+				out = append(out, listed{Track: segments.AACTrack(t), from: &t, made: media.AAC})
 			}
 		}
 		return out
@@ -64,8 +86,8 @@ func (t *listed) span(f *fragments.Fragment) (start, long media.Ticks, ok bool) 
 	if !ok || t.from == nil {
 		return r.Start(), r.Duration, ok
 	}
-	first, n := segments.AACSpan(r, *t.from, f.Flags&fragments.Discontinuous == 0)
-	return first, media.Ticks(n * decode.AACFrame), n > 0
+	start, long = segments.MadeSpan(r, *t.from, t.made, f.Flags&fragments.Discontinuous == 0)
+	return start, long, long > 0
 }
 
 // periodStart remembers where a period of a live manifest began, since its

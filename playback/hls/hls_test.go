@@ -38,7 +38,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	s.SetPolicy(archivetest.ShortPolicy(fragments.MP4))
-	return &bench{Rig: r, stream: s, player: hls.NewPlayer(r.Clock, nil)}
+	return &bench{Rig: r, stream: s, player: hls.NewPlayer(r.Clock, segments.Makers{})}
 }
 
 // record records a session; it stays open when keep is set.
@@ -89,7 +89,7 @@ func TestAACPlaylists(t *testing.T) {
 	b := newBench(t)
 	aac := segments.NewAAC(decoder{})
 	defer aac.Close()
-	b.player = hls.NewPlayer(b.Clock, aac)
+	b.player = hls.NewPlayer(b.Clock, segments.Makers{AAC: aac})
 	b.record(t, archivetest.Epoch(), 6, false)
 	b.record(t, archivetest.Epoch().Add(10*time.Second), 12, true)
 	b.Clock.Advance(time.Second)
