@@ -245,3 +245,15 @@ func Matroska(t testing.TB, tr media.Track, samples []*media.Sample) []byte {
 	}
 	return b
 }
+
+// Probe asks ffprobe about a file.
+func Probe(t testing.TB, path string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("ffprobe", append(append([]string{"-loglevel", "error"}, args...), path)...)
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("ffprobe %s: %v\n%s", strings.Join(args, " "), err, said.String())
+	}
+	return out.String()
+}
