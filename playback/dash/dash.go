@@ -9,9 +9,9 @@
 //	seg/<track>/<time>.m4s          time in the track's timescale, since the Unix epoch
 //
 // Sound of G.711, which browsers do not play, is listed as AAC where something
-// can decode it (see segments.AAC), with <track>-aac in its addresses. Pictures
-// of VP8, which browsers do not replay from MP4, are listed a second time as VP9
-// (see segments.VP9), with <track>-vp9: players choose by the codecs.
+// can decode it (see segments.AAC), with <track>-aac in its addresses. So are
+// pictures of VP8, which browsers do not replay from MP4, as VP9 (see
+// segments.VP9), with <track>-vp9.
 //
 // Media times are producer time since the epoch. A dynamic manifest says so
 // with availabilityStartTime 1970-01-01; a static one moves its first segment

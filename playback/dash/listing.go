@@ -21,8 +21,8 @@ type Listing struct {
 	// gaps between fragments are left out.
 	Zero     time.Time
 	Absolute bool
-	// Fit picks the tracks that are listed; what is VP8 is listed as VP9 too
-	// where Made offers that.
+	// Fit picks the tracks that are listed; what is VP8 is listed as VP9 where
+	// Made offers that.
 	Fit  func([]media.Track) []media.Track
 	Made segments.Makers
 	// Init and Media are the addresses of segments; $Time$ in the second

@@ -135,13 +135,13 @@ func (m *manifest) appendTrack(b []byte, p *period, t *listed) []byte {
 	initURI, mediaURI := m.init(p.init, t.ID, t.made), m.media(t.ID, t.made)
 	kind := string(t.Kind())
 	b = fmt.Appendf(b, "<AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" segmentAlignment=\"true\" startWithSAP=\"1\">\n",
-		t.set(), kind, kind)
+		t.ID, kind, kind)
 	b = fmt.Appendf(b, "<SegmentTemplate timescale=\"%d\" presentationTimeOffset=\"%d\" initialization=\"%s\" media=\"%s\">\n<SegmentTimeline>\n",
 		t.Timescale, media.ToTicks(p.offset, t.Timescale), escape(initURI), escape(mediaURI))
 	b, bits, length := m.appendTimeline(b, p, t)
 	b = append(b, "</SegmentTimeline>\n</SegmentTemplate>\n"...)
 	rate := int64(float64(bits) / max(length.Duration(t.Timescale).Seconds(), 0.001))
-	b = fmt.Appendf(b, "<Representation id=\"%d\" codecs=\"%s\" bandwidth=\"%d\"", t.set(), escape(media.CodecString(t.Track)), max(rate, 1))
+	b = fmt.Appendf(b, "<Representation id=\"%d\" codecs=\"%s\" bandwidth=\"%d\"", t.ID, escape(media.CodecString(t.Track)), max(rate, 1))
 	if t.Kind() == media.Video {
 		b = fmt.Appendf(b, " width=\"%d\" height=\"%d\"/>\n", t.Width, t.Height)
 	} else {

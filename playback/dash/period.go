@@ -28,55 +28,49 @@ type listed struct {
 	made media.Codec  // "" as recorded
 }
 
-// set is the number of the track's adaptation set. Tracks that are made have
-// numbers above those of all that are recorded.
-func (t *listed) set() int {
-	if t.from != nil && t.made == media.VP9 {
-		return media.MaxTracks + int(t.ID)
-	}
-	return int(t.ID)
-}
-
 // fitting picks the tracks that a manifest lists.
 type fitting func([]media.Track) []listed
 
-// recordedAs lists tracks as they are recorded, those that fit picks, and
-// pictures of VP8 as VP9 too.
+// recordedAs lists the tracks that fit picks as they are recorded, but VP9 in
+// the place of VP8.
 func recordedAs(fit func([]media.Track) []media.Track, m segments.Makers) fitting {
 	return func(tracks []media.Track) []listed {
 		var out []listed
 		for _, t := range fit(tracks) {
-			out = appendWithVP9(out, t, m)
+			out = append(out, replaced(t, segments.Makers{VP9: m.VP9}))
 		}
 		return out
 	}
 }
 
-// appendWithVP9 lists a track as it is recorded, and as VP9 if that is made of
-// it.
-func appendWithVP9(list []listed, t media.Track, m segments.Makers) []listed {
-	list = append(list, listed{Track: t})
-	if m.VP9.Offers(t) {
-		list = append(list, listed{Track: segments.VP9Track(t), from: &t, made: media.VP9})
-	}
-	return list
-}
-
-// playable lists what players can decode, VP9 beside VP8, and AAC in the place
-// of sound that they cannot.
+// playable lists what players can decode, and AAC and VP9 in the place of what
+// they cannot.
 func playable(m segments.Makers) fitting {
 	return func(tracks []media.Track) []listed {
-		playable := segments.PlayableTracks(tracks)
+		recorded := segments.PlayableTracks(tracks)
 		var out []listed
 		for _, t := range tracks {
-			if _, ok := media.FindTrack(playable, t.ID); ok {
-				out = appendWithVP9(out, t, m)
-			} else if m.AAC.Offers(t) {
-				out = append(out, listed{Track: segments.AACTrack(t), from: &t, made: media.AAC})
+			_, ok := media.FindTrack(recorded, t.ID)
+			switch {
+			case ok:
+				out = append(out, replaced(t, segments.Makers{VP9: m.VP9}))
+			case m.Offers(t) != "":
+				out = append(out, replaced(t, m))
 			}
 		}
 		return out
 	}
+}
+
+// replaced lists what is made of a track, or else the track itself. Both beside
+// each other would be nearer to the letter of DASH, but shaka-player 5 may take
+// a manifest that is updated while it asks the browser for its codecs for one
+// that has none which the browser knows.
+func replaced(t media.Track, m segments.Makers) listed {
+	if made := m.Offers(t); made != "" {
+		return listed{Track: segments.MadeTrack(t, made), from: &t, made: made}
+	}
+	return listed{Track: t}
 }
 
 // span is when the segment of a fragment begins and how long it lasts, false if
