@@ -13,7 +13,6 @@ import (
 	"github.com/bluenviron/gortsplib/v5/pkg/format/rtpmpeg4audio"
 	"github.com/bluenviron/gortsplib/v5/pkg/format/rtpvp8"
 	"github.com/bluenviron/gortsplib/v5/pkg/format/rtpvp9"
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/av1"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/vp8"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/vp9"
@@ -35,9 +34,19 @@ type decoderDepacketizer struct {
 	current  media.Track
 	out      func(*unit)
 	lossy    bool
+	onLoss   func() // nil where a decoder finds holes by itself
+	// strict codecs cannot be decoded after a loss until the next key frame:
+	// decoders refuse frames whose references are missing, and players give up.
+	strict  bool
+	keyless bool // a strict codec waits for a key frame
 }
 
-func (d *decoderDepacketizer) lost() { d.lossy = true }
+func (d *decoderDepacketizer) lost() {
+	d.lossy = true
+	if d.onLoss != nil {
+		d.onLoss()
+	}
+}
 
 func (d *decoderDepacketizer) push(pkt *rtp.Packet, arrival time.Time) error {
 	units, err := d.decode(pkt)
@@ -45,7 +54,7 @@ func (d *decoderDepacketizer) push(pkt *rtp.Packet, arrival time.Time) error {
 		if wantsMore(err) {
 			return nil
 		}
-		d.lossy = true
+		d.lost()
 		return fmt.Errorf("%w: %w", errMalformed, err)
 	}
 	for i, data := range units {
@@ -63,11 +72,18 @@ func (d *decoderDepacketizer) push(pkt *rtp.Packet, arrival time.Time) error {
 				return err
 			}
 		}
+		d.keyless = d.strict && !u.key && (d.keyless || d.lossy)
+		if d.keyless {
+			return errNoReference
+		}
 		d.lossy = false
 		d.out(u)
 	}
 	return nil
 }
+
+// errNoReference means that a frame refers to one that was lost.
+var errNoReference = errors.New("frame cannot be decoded after a loss")
 
 // inspect fills in the key flag and changed parameters.
 func (d *decoderDepacketizer) inspect(u *unit) error {
@@ -247,48 +263,4 @@ func describeVP9(b []byte) (bool, []byte, media.VideoParams, error) {
 func describeJPEG(b []byte) (bool, []byte, media.VideoParams, error) {
 	v, err := media.JPEGSize(b)
 	return true, nil, v, err
-}
-
-// openAV1 makes temporal units: OBUs with sizes, without the delimiter.
-func openAV1(f *format.AV1, d *decoderDepacketizer) error {
-	const typeSequence, typeDelimiter = 1, 2
-	dec, err := f.CreateDecoder()
-	if err != nil {
-		return err
-	}
-	var seq []byte // of the unit that decode returned last
-	key := false
-	d.decode = func(pkt *rtp.Packet) ([][]byte, error) {
-		obus, err := dec.Decode(pkt)
-		if err != nil {
-			return nil, err
-		}
-		seq = nil
-		var plain [][]byte
-		var tu []byte
-		for _, o := range obus {
-			o = media.TrimOBU(o)
-			if len(o) == 0 {
-				return nil, errMalformed
-			}
-			switch o[0] >> 3 & 15 {
-			case typeDelimiter:
-				continue
-			case typeSequence:
-				seq = o
-			}
-			plain = append(plain, o)
-			tu = media.AppendOBU(tu, o)
-		}
-		key = len(plain) > 0 && av1.IsRandomAccess2(plain)
-		return [][]byte{tu}, nil
-	}
-	d.describe = func([]byte) (bool, []byte, media.VideoParams, error) {
-		if !key || seq == nil {
-			return false, nil, media.VideoParams{}, nil
-		}
-		c, v, err := media.AV1Config(seq)
-		return true, c, v, err
-	}
-	return nil
 }

@@ -24,6 +24,29 @@ func storedChannel(t *testing.T, w *testkit.Weir, name string) string {
 	return arn
 }
 
+// TestStorageNeedsTheStream maps a channel to streams whose media the caller may
+// not write and read: its master would record into them, its viewers watch.
+func TestStorageNeedsTheStream(t *testing.T) {
+	t.Parallel()
+	w := testkit.StartWeir(t, binary, nil)
+	bell := createChannel(t, w, "bell")
+	for _, name := range []string{"own", "written", "foreign"} {
+		ask(t, w, "/createStream", map[string]any{"StreamName": name, "DataRetentionInHours": 1}, nil)
+	}
+	bob := makeKey(t, w, "bob", `{"Version": "2012-10-17", "Statement": [
+		{"Effect": "Allow", "Action": "kinesisvideo:*", "Resource": ["arn:aws:kinesisvideo:*:*:channel/*", "arn:aws:kinesisvideo:*:*:stream/own/*"]},
+		{"Effect": "Allow", "Action": "kinesisvideo:PutMedia", "Resource": "arn:aws:kinesisvideo:*:*:stream/written/*"}]}`)
+	none := strings.Replace(videoARN(t, w, "own"), "/own/", "/none/", 1)
+	for arn, want := range map[string]int{videoARN(t, w, "foreign"): 403, videoARN(t, w, "written"): 403, none: 403, videoARN(t, w, "own"): 200} {
+		status, data := bob.Do(t, http.MethodPost, "/updateMediaStorageConfiguration", map[string]any{
+			"ChannelARN": bell, "MediaStorageConfiguration": map[string]string{"Status": "ENABLED", "StreamARN": arn},
+		})
+		if status != want {
+			t.Errorf("%s: %d %s, want %d", arn, status, data, want)
+		}
+	}
+}
+
 // storagePeer is a client of a storage session: it answers what is offered.
 type storagePeer struct {
 	*rtcClient

@@ -47,7 +47,7 @@ func TestSoundOfACameraOverWebRTC(t *testing.T) {
 		checkOpus(t, take(t, x.sound, 150))
 	}
 	body := w.Get(t, "/v1/video/yard", nil)
-	if bytes.Count(body, []byte(`"to":"opus"`)) != 1 || bytes.Contains(body, []byte(`"restarts"`)) {
+	if bytes.Count(body, []byte(`"to":"opus"`)) != 1 || !bytes.Contains(body, []byte(`"readers":2`)) || bytes.Contains(body, []byte(`"restarts"`)) {
 		t.Errorf("state %s", body)
 	}
 	if text := w.Get(t, "/metrics", nil); !bytes.Contains(text, []byte("weir_transcode_streams 1\n")) ||

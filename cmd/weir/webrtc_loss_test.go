@@ -194,3 +194,59 @@ func memory(t *testing.T, w *testkit.Weir) int64 {
 	}
 	return int64(n)
 }
+
+// TestNarrowLine narrows the line of a viewer below what the camera sends, and
+// widens it again: sound goes on, pictures come in time, and all of them
+// afterwards.
+func TestNarrowLine(t *testing.T) {
+	t.Parallel()
+	video, audio := elementary(t, lossyFrames)
+	pictures, sound := units(t, video), packets(t, audio)
+	w := startRTC(t)
+	publisher := newLossyRTC(t, w)
+	v, a := publisher.sendTrack(t, webrtc.MimeTypeH264), publisher.sendTrack(t, webrtc.MimeTypeOpus)
+	publisher.open(t, "/v1/video/wide/whip")
+	publisher.await(t)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		stream(t, v, a, pictures, sound)
+	}()
+	until(t, "it is online", func() bool {
+		_, body := w.Do(t, http.MethodGet, "/v1/video/wide", nil)
+		return strings.Contains(string(body), `"online":true`)
+	})
+	viewer := newLossyRTC(t, w)
+	seen := viewer.watch(t)
+	line := viewer.openThrough(t, "/v1/video/wide/whep", testkit.Link{})
+	viewer.await(t)
+	line.Set(testkit.Link{Rate: 200_000, Queue: 300 * time.Millisecond, Delay: 10 * time.Millisecond})
+	until(t, "the viewer's state says that the line is narrow", func() bool {
+		return strings.Contains(string(w.Get(t, "/v1/video/wide", nil)), "the line is narrow")
+	})
+	heard, shown := len(seen.sound), len(seen.pictures)
+	time.Sleep(3 * time.Second)
+	heard, shown = len(seen.sound)-heard, len(seen.pictures)-shown
+	line.Set(testkit.Link{})
+	<-done
+	newest, markers := uint32(0), []uint32{}
+	for len(seen.pictures) > 0 {
+		if p := <-seen.pictures; p.Marker {
+			markers = append(markers, p.Timestamp)
+			newest = p.Timestamp
+		}
+	}
+	last := 0
+	for _, at := range markers {
+		if newest-at < lastFrames*3600 {
+			last++
+		}
+	}
+	t.Logf("in 3 s of a narrow line %d packets of sound and %d of pictures; then %d of the last %d pictures", heard, shown, last, lastFrames)
+	if heard < 100 {
+		t.Errorf("%d packets of sound came in 3 s over a line that has room for them", heard)
+	}
+	if last < lastFrames*9/10 {
+		t.Errorf("the viewer saw %d of the last %d pictures, over a wide line", last, lastFrames)
+	}
+}

@@ -345,6 +345,14 @@ func TestWHEP(t *testing.T) {
 	if body := w.Get(t, "/v1/video/door", nil); !bytes.Contains(body, []byte(`"readers":1`)) || !bytes.Contains(body, []byte(`"viewers":[{`)) {
 		t.Errorf("state %s", body)
 	}
+	// Who may play is told how many watch, and not where they are.
+	token := address(t, w, "door", "hls", "").Query().Get("token")
+	for _, path := range []string{"/v1/video/door", "/v1/video"} {
+		res, body := viewer.request(t, http.MethodGet, path, "", "", "Authorization", "Bearer "+token)
+		if res.StatusCode != http.StatusOK || !strings.Contains(body, `"readers":1`) || strings.Contains(body, `"viewers"`) {
+			t.Errorf("%s for a player: %s %s", path, res.Status, body)
+		}
+	}
 	if res, body := viewer.request(t, http.MethodDelete, viewer.location, "", ""); res.StatusCode != http.StatusOK {
 		t.Errorf("DELETE: %s %s", res.Status, body)
 	}

@@ -52,7 +52,7 @@ func (a *API) list(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 		if !id.IsAdmin() && !id.May(auth.Play, s.Name) {
 			continue
 		}
-		v, err := a.view.view(s)
+		v, err := a.view.viewFor(s, id)
 		if err != nil {
 			a.fail(w, r, err)
 			return
@@ -74,11 +74,11 @@ func (a *API) get(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 		a.fail(w, r, err)
 		return
 	}
-	a.answer(w, r, http.StatusOK, s)
+	a.answer(w, r, http.StatusOK, s, id)
 }
 
-func (a *API) answer(w http.ResponseWriter, r *http.Request, status int, s Stream) {
-	v, err := a.view.view(s)
+func (a *API) answer(w http.ResponseWriter, r *http.Request, status int, s Stream, id auth.Identity) {
+	v, err := a.view.viewFor(s, id)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -112,7 +112,7 @@ func (a *API) put(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 	if created {
 		status = http.StatusCreated
 	}
-	a.answer(w, r, status, s)
+	a.answer(w, r, status, s, id)
 }
 
 // remove answers DELETE /v1/video/{name}.

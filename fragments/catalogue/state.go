@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"weir/fragments/archive"
+	"weir/internal/auth"
 	"weir/internal/live"
 	"weir/internal/media"
 )
@@ -49,7 +50,7 @@ type State struct {
 	Tracks   []TrackView `json:"tracks,omitempty"`
 	Bitrate  uint64      `json:"bitrate"`           // bits per second
 	Readers  int         `json:"readers"`           // players, over RTSP, HTTP and WebRTC
-	Viewers  any         `json:"viewers,omitempty"` // those over WebRTC, one by one
+	Viewers  any         `json:"viewers,omitempty"` // those over WebRTC, one by one; for administrators
 	Health   live.Health `json:"health"`
 	// LastError is why the last producer left.
 	LastError string         `json:"lastError,omitempty"`
@@ -126,6 +127,16 @@ func (v *viewer) view(s Stream) (View, error) {
 		out.State.Transcodes = v.transcodes.TranscodeState(string(s.ID))
 	}
 	return out, nil
+}
+
+// viewFor is view for somebody: who may only play is not told where the
+// others who watch are.
+func (v *viewer) viewFor(s Stream, id auth.Identity) (View, error) {
+	out, err := v.view(s)
+	if !id.IsAdmin() {
+		out.State.Viewers = nil
+	}
+	return out, err
 }
 
 // viewers counts the readers that are players: not the recorder, and not those

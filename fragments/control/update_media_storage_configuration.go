@@ -15,7 +15,7 @@ func (a *API) updateMediaStorageConfiguration(c *awsserve.Call, in *model.Update
 	}
 	arn := ""
 	if *in.MediaStorageConfiguration.Status == model.MediaStorageConfigurationStatusEnabled {
-		if arn, err = a.storageFor(in.MediaStorageConfiguration.StreamARN); err != nil {
+		if arn, err = a.storageFor(c, in.MediaStorageConfiguration.StreamARN); err != nil {
 			return nil, err
 		}
 	}
@@ -28,12 +28,20 @@ func (a *API) updateMediaStorageConfiguration(c *awsserve.Call, in *model.Update
 	})
 }
 
-// storageFor finds the stream that shall keep media.
-func (a *API) storageFor(arn *string) (string, error) {
+// storageFor finds the stream that shall keep media. Masters of the channel
+// will write into it, and viewers watch it: who maps them must be allowed both,
+// and who is not is not told whether the stream exists.
+func (a *API) storageFor(c *awsserve.Call, arn *string) (string, error) {
 	if arn == nil {
 		return "", invalid("StreamARN is required when Status is %s.", model.MediaStorageConfigurationStatusEnabled)
 	}
 	s, err := a.streams.Find(nil, arn)
+	for _, action := range []string{"kinesisvideo:PutMedia", "kinesisvideo:GetMedia"} {
+		x := auth.Access{Action: action, Resource: *arn, ResourceTags: s.Tags()}
+		if err := c.Identity.Authorize(x); err != nil {
+			return "", err
+		}
+	}
 	switch {
 	case err != nil:
 		return "", err

@@ -500,6 +500,11 @@ func TestRTSPOthers(t *testing.T) {
 	if _, err := b.VerifyRTSP(r); err != nil {
 		t.Fatal(err)
 	}
+	// A token to publish over WHIP is for nothing else.
+	r.Token = b.issue(Claims{Action: Publish, Stream: "cam", Format: FormatWHIP})
+	if _, err := b.VerifyRTSP(r); Refusal(err).Status != 401 {
+		t.Errorf("a token of WHIP: %v", err)
+	}
 }
 
 func TestSeal(t *testing.T) {

@@ -54,7 +54,7 @@ func (v *Verifier) rtsp(r RTSPRequest) (Identity, error) {
 	case len(r.Authorization) > 1, len(r.Authorization) == 1 && r.Token != "":
 		return Identity{}, errAmbiguous()
 	case r.Token != "":
-		return v.token(r.Token)
+		return v.rtspToken(r.Token)
 	case len(r.Authorization) == 0:
 		return Identity{}, errNone()
 	}
@@ -65,9 +65,19 @@ func (v *Verifier) rtsp(r RTSPRequest) (Identity, error) {
 	case strings.EqualFold(word, "basic"):
 		return v.rtspBasic(r, rest)
 	case strings.EqualFold(word, "bearer"):
-		return v.token(strings.TrimSpace(rest))
+		return v.rtspToken(strings.TrimSpace(rest))
 	}
 	return Identity{}, errWrong()
+}
+
+// rtspToken verifies a token. One that was made to publish over WHIP does
+// nothing here.
+func (v *Verifier) rtspToken(text string) (Identity, error) {
+	id, err := v.token(text)
+	if err == nil && id.action == Publish && id.claims.Format == FormatWHIP {
+		return Identity{}, errWrong()
+	}
+	return id, err
 }
 
 func (v *Verifier) rtspBasic(r RTSPRequest, text string) (Identity, error) {

@@ -52,4 +52,16 @@ func TestCandidates(t *testing.T) {
 	if _, err := c.take("1 1 udp 1 8.8.8.8 9 typ host"); taken != maxStrangers || !errors.Is(err, ErrMalformed) {
 		t.Errorf("%d strangers were believed; one candidate more: %v", taken, err)
 	}
+	c = newCandidates(netip.MustParseAddr("8.8.8.8"))
+	taken = 0
+	for i := range MaxCandidates {
+		if ok, err := c.take(fmt.Sprintf("1 1 udp 1 9.9.9.9 %d typ host", i/2+1)); err != nil {
+			t.Fatal(err)
+		} else if ok {
+			taken++
+		}
+	}
+	if taken != 2*maxStrangerPorts {
+		t.Errorf("%d candidates at one stranger's ports were believed", taken)
+	}
 }

@@ -100,7 +100,7 @@ func Listen(o Options) (*Endpoint, error) {
 	log := pionLog{o.Log}
 	e.udp = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: e.guard, Logger: log.NewLogger("udp")})
 	e.tcp = ice.NewTCPMuxDefault(ice.TCPMuxParams{
-		Listener: newBoundedListener(tcp, o.MaxPeers), Logger: log.NewLogger("tcp"),
+		Listener: newBoundedListener(tcp, o.MaxPeers, o.MaxPeersPerHost), Logger: log.NewLogger("tcp"),
 		ReadBufferSize: tcpQueue, WriteBufferSize: tcpBuffer, FirstStunBindTimeout: tcpFirst, AliveDurationForConnFromStun: tcpFirst,
 	})
 	return e, nil

@@ -60,7 +60,7 @@ func engine(codecs []Codec) (*webrtc.MediaEngine, error) {
 
 // interceptors makes the chain of a peer, from the network to us:
 //
-//	meter, bandwidth estimate, transport sequence numbers, answers to NACK, reports
+//	meter, bandwidth estimate, transport sequence numbers, bound of resending, answers to NACK, reports
 //
 // Sender reports are not among them: a Sender writes its own, which tell
 // producer time and not when a packet left. Nor is what asks for packets again:
@@ -91,7 +91,7 @@ func (p *Peer) interceptors() (*interceptor.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range []interceptor.Factory{&metering{meters: [2]*meter{&p.meter, &p.endpoint.meter}}, estimate, sequence, feedback, answers, reports} {
+	for _, f := range []interceptor.Factory{&metering{meters: [2]*meter{&p.meter, &p.endpoint.meter}}, estimate, sequence, feedback, &resends{}, answers, reports} {
 		r.Add(f)
 	}
 	return r, nil
@@ -124,6 +124,5 @@ func (e *Endpoint) settings(log pionLog) (webrtc.SettingEngine, error) {
 	s.SetDTLSConnectContextMaker(func() (context.Context, func()) {
 		return context.WithTimeout(context.Background(), connectTime)
 	})
-	s.SetSCTPMaxReceiveBufferSize(64 << 10) // data channels are closed as they open
 	return s, nil
 }

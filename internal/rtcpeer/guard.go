@@ -18,10 +18,12 @@ import (
 type guard struct {
 	*net.UDPConn
 	dropped atomic.Uint64
+	plain   atomic.Bool // the kernel cannot cut bursts
 
-	mu    sync.RWMutex // guards the following
-	valid map[netip.AddrPort]time.Time
-	swept time.Time
+	mu     sync.RWMutex // guards the following
+	valid  map[netip.AddrPort]time.Time
+	bursts map[netip.AddrPort]*burst // of peers that are sent to
+	swept  time.Time
 }
 
 // validFor is how long an address stays valid without another check. Peers
@@ -29,7 +31,9 @@ type guard struct {
 const validFor = 2 * time.Minute
 
 func newGuard(c *net.UDPConn) *guard {
-	return &guard{UDPConn: c, valid: map[netip.AddrPort]time.Time{}, swept: time.Now()}
+	g := &guard{UDPConn: c, valid: map[netip.AddrPort]time.Time{}, bursts: map[netip.AddrPort]*burst{}, swept: time.Now()}
+	g.plain.Store(!canSegment)
+	return g
 }
 
 // The words of STUN that the guard reads (RFC 8489 section 5).
@@ -70,10 +74,15 @@ func (g *guard) ReadFrom(b []byte) (int, net.Addr, error) {
 	return n, net.UDPAddrFromAddrPort(from), err
 }
 
-// WriteToAddrPort sends a datagram, and learns from it whom ICE believes.
+// WriteToAddrPort sends a datagram, or gathers it in a burst, and learns from
+// it whom ICE believes.
 func (g *guard) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
-	if isSTUN(b) && binary.BigEndian.Uint16(b) == stunBindingSuccess {
-		g.admit(plain(to), time.Now())
+	if isSTUN(b) {
+		if binary.BigEndian.Uint16(b) == stunBindingSuccess {
+			g.admit(plain(to), time.Now())
+		}
+	} else if g.gather(b, to) {
+		return len(b), nil
 	}
 	return g.WriteToUDPAddrPort(b, to)
 }
@@ -100,43 +109,4 @@ func (g *guard) admit(a netip.AddrPort, now time.Time) {
 			delete(g.valid, a)
 		}
 	}
-}
-
-// boundedListener accepts so many connections at a time and closes the others.
-type boundedListener struct {
-	net.Listener
-	room chan struct{}
-}
-
-func newBoundedListener(l net.Listener, most int) *boundedListener {
-	return &boundedListener{Listener: l, room: make(chan struct{}, most)}
-}
-
-// Accept waits for a connection that there is room for.
-func (l *boundedListener) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		select {
-		case l.room <- struct{}{}:
-			return &boundedConn{Conn: c, room: l.room}, nil
-		default:
-			c.Close()
-		}
-	}
-}
-
-// boundedConn gives its room back.
-type boundedConn struct {
-	net.Conn
-	room chan struct{}
-	once sync.Once
-}
-
-// Close closes the connection.
-func (c *boundedConn) Close() error {
-	c.once.Do(func() { <-c.room })
-	return c.Conn.Close()
 }

@@ -204,6 +204,41 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
+// TestDataChannelsAreRefused offers one beside a picture: the picture is taken,
+// the channel is refused in its place, and never opens.
+func TestDataChannelsAreRefused(t *testing.T) {
+	e := listen(t, rtcpeer.Options{})
+	pc := browser(t)
+	channel, err := pc.CreateDataChannel("flood", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	channel.OnOpen(func() { t.Error("the data channel is open") })
+	video := staticTrack(t, pc, webrtc.MimeTypeVP8)
+	got := make(chan struct{}, 1)
+	p, answer, err := e.Answer(t.Context(), parse(t, offer(t, pc, true)), rtcpeer.PeerOptions{Remote: here, OnTrack: func(r *rtcpeer.Receiver) {
+		for {
+			if _, err := r.ReadRTP(); err != nil {
+				return
+			}
+			select {
+			case got <- struct{}{}:
+			default:
+			}
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(answer, "\r\nm=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n") {
+		t.Errorf("the answer is\n%s", answer)
+	}
+	accept(t, pc, answer)
+	publish(t, video)
+	wait(t, "the connection", p.Connected())
+	wait(t, "a packet", got)
+}
+
 func FuzzOffer(f *testing.F) {
 	f.Add([]byte(sections(2, "a=rid:h send", "a=simulcast:send h", "a=candidate:1 1 udp 1 192.0.2.1 9 typ host")))
 	f.Add([]byte(strings.ReplaceAll(sections(1), "VP8/90000", "opus/48000/2")))

@@ -13,6 +13,9 @@ const (
 	// maxStrangers bounds those of them that are neither the address that the
 	// peer signals from nor dropped: each makes us send a few checks.
 	maxStrangers = 4
+	// maxStrangerPorts bounds the ports of each: a peer has one for each of its
+	// media sections before they are bundled.
+	maxStrangerPorts = 8
 	// maxLines bounds the lines of a description.
 	maxLines = 4000
 	// maxLayers bounds the simulcast layers of a section.

@@ -133,7 +133,7 @@ func (p *Peer) answer(ctx context.Context, d *Description, choices []choice) (st
 	if err := p.gather(ctx); err != nil {
 		return "", err
 	}
-	return finish(p.pc.LocalDescription().SDP), nil
+	return finish(p.pc.LocalDescription().SDP, d), nil
 }
 
 // settle gives each section its sender and its codecs.
@@ -187,12 +187,22 @@ func (p *Peer) attach(choices []choice, byMID map[string]*webrtc.RTPTransceiver)
 	return nil
 }
 
-// finish makes a description of pion what we tell a peer: sound in stereo, in
-// both directions. Browsers otherwise mix it down.
-func finish(text string) string {
+// finish makes an answer of pion what we tell a peer: sound in stereo, in both
+// directions, since browsers otherwise mix it down; and the sections of the
+// offer that are refused for their kind, which pion has left out (RFC 3264
+// section 6).
+func finish(text string, offer *Description) string {
 	d := &sdp.SessionDescription{}
 	if err := d.UnmarshalString(text); err != nil {
 		return text
+	}
+	for i, s := range offer.Sections {
+		if s.media.Media == "" || i > len(d.MediaDescriptions) {
+			continue
+		}
+		refused := &sdp.MediaDescription{MediaName: s.media, ConnectionInformation: nowhere(), Attributes: []sdp.Attribute{{Key: "mid", Value: s.MID}, {Key: "inactive"}}}
+		refused.MediaName.Port = sdp.RangedPort{}
+		d.MediaDescriptions = slices.Insert(d.MediaDescriptions, i, refused)
 	}
 	for _, m := range d.MediaDescriptions {
 		opus := ""
@@ -212,6 +222,11 @@ func finish(text string) string {
 		return text
 	}
 	return string(b)
+}
+
+// nowhere is the address of a section that carries nothing.
+func nowhere() *sdp.ConnectionInformation {
+	return &sdp.ConnectionInformation{NetworkType: "IN", AddressType: "IP4", Address: &sdp.Address{Address: "0.0.0.0"}}
 }
 
 // Want is a section of an offer of ours in which the peer is to send.

@@ -12,6 +12,10 @@ import (
 	"weir/internal/media"
 )
 
+// unspoken takes the place of every kind of media that Weir does not speak in
+// what pion gets to see: it leaves sections of this kind out; see finish.
+const unspoken = "text"
+
 // Description is a parsed and bounded offer or answer of a peer.
 type Description struct {
 	Sections []Section
@@ -30,6 +34,8 @@ type Section struct {
 	Codecs   []Codec    // those that Weir knows, in the peer's order
 	Layers   []string   // rids of simulcast that it would send, in its order
 	Rejected bool       // port 0, and not bundled
+
+	media sdp.MediaName // of a section that is refused for its kind
 }
 
 // Offers tells whether the section has a codec that can carry pictures or
@@ -169,7 +175,12 @@ func readSection(m *sdp.MediaDescription, all *sdp.SessionDescription) (Section,
 	}
 	if s.Kind != media.Data {
 		s.Codecs = readCodecs(m)
+		return s, nil
 	}
+	// Data channels among others: each that a peer opens would cost memory for
+	// as long as the session lasts, and nobody here reads them.
+	s.media = m.MediaName
+	m.MediaName.Media = unspoken
 	return s, nil
 }
 

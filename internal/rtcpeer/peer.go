@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/interceptor/pkg/cc"
@@ -49,6 +50,7 @@ type Peer struct {
 	pc        *webrtc.PeerConnection
 	estimator cc.BandwidthEstimator
 	meter     meter
+	remoteUDP atomic.Pointer[netip.AddrPort] // where it is, nil if unknown
 	received  []Negotiated
 	since     time.Time
 	settled   bool // connected once; the endpoint's lock guards it
@@ -127,9 +129,23 @@ func (p *Peer) build(codecs []Codec) error {
 			}
 		}
 	})
-	p.pc.OnDataChannel(func(d *webrtc.DataChannel) { _ = d.Close() })
+	p.pc.SCTP().Transport().ICETransport().OnSelectedCandidatePairChange(p.routed)
 	p.pc.OnTrack(p.track)
 	return nil
+}
+
+// routed follows the way that ICE chose. Frames go out in bursts over UDP.
+func (p *Peer) routed(pair *webrtc.ICECandidatePair) {
+	var to *netip.AddrPort
+	if pair.Local.Protocol == webrtc.ICEProtocolUDP {
+		if a, err := netip.ParseAddr(pair.Remote.Address); err == nil {
+			remote := netip.AddrPortFrom(a, pair.Remote.Port)
+			to = &remote
+		}
+	}
+	if old := p.remoteUDP.Swap(to); old != nil {
+		p.endpoint.guard.forget(*old)
+	}
 }
 
 // changed follows the state of the connection.
@@ -159,6 +175,9 @@ func (p *Peer) supervise() {
 	// That a connection which is gone cannot be closed in order does not matter.
 	_ = p.pc.GracefulClose()
 	p.wg.Wait()
+	if to := p.remoteUDP.Swap(nil); to != nil {
+		p.endpoint.guard.forget(*to)
+	}
 	p.endpoint.release(p)
 	close(p.done)
 }

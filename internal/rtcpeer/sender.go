@@ -217,6 +217,9 @@ func (s *Sender) Write(packets []*rtp.Packet, captured time.Time) error {
 	if s.out == nil {
 		return ErrClosed
 	}
+	if to := s.peer.remoteUDP.Load(); to != nil && len(packets) > 1 {
+		defer s.peer.endpoint.guard.cork(*to).uncork()
+	}
 	for i, pkt := range packets {
 		h := rtp.Header{
 			Version: 2, Marker: pkt.Marker, PayloadType: s.chosen.PayloadType, SequenceNumber: s.seq,

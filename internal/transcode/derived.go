@@ -99,7 +99,8 @@ func (d *derived) leave() {
 
 // run reads the original until the end.
 func (d *derived) run() {
-	reader := d.key.source.Subscribe(live.ReaderOptions{Name: d.name(), MaxSamples: maxBehind, NeedKey: true})
+	reader := d.key.source.Subscribe(live.ReaderOptions{Name: ReaderName, MaxSamples: maxBehind, NeedKey: true})
+	reader.SetNote(d.note())
 	var err error
 	for err == nil {
 		var e live.Event
@@ -116,15 +117,18 @@ func (d *derived) run() {
 	d.hub.Drop(d.out.ID())
 }
 
-// name is how the original lists its reader.
-func (d *derived) name() string {
-	name := "transcode"
+// ReaderName is that of the readers of originals: it counts as no viewer.
+const ReaderName = "transcoder"
+
+// note is what the original tells of its reader.
+func (d *derived) note() string {
+	note := "to"
 	for _, c := range []media.Codec{d.key.audio, d.key.video} {
 		if c != "" {
-			name += " " + string(c)
+			note += " " + string(c)
 		}
 	}
-	return name
+	return note
 }
 
 // take handles one event of the original.

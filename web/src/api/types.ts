@@ -51,6 +51,17 @@ export interface SourceState {
   nextAttempt?: string;
 }
 
+/** Somebody who watches over WebRTC. */
+export interface Viewer {
+  remote?: string;
+  since: string;
+  protocol?: string;
+  video?: string;
+  audio?: string;
+  /** What was done to what he gets, and why. */
+  note?: string;
+}
+
 export interface StreamState {
   online: boolean;
   producer?: string;
@@ -59,6 +70,7 @@ export interface StreamState {
   tracks?: Track[];
   bitrate: number;
   readers: number;
+  viewers?: Viewer[];
   warnings?: string[];
   lastError?: string;
   recording: {

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import type { ServerInfo, Stream, Track } from "../api/types";
+import type { ServerInfo, Stream, Track, Viewer } from "../api/types";
 import { bitrate, bytes, codec, moment, retention } from "../format";
 import { Copy } from "./copy";
 import { problemOf } from "./badge";
@@ -33,8 +33,28 @@ export function Facts(props: { stream: Stream; server: ServerInfo | undefined })
         <Fact name="Retention">{stream.record ? retention(stream) : "live only"}</Fact>
         <Fact name="Container">{stream.container.toUpperCase()}</Fact>
       </dl>
+      {state.viewers && <Calls viewers={state.viewers} />}
       <Copy label="Play over RTSP" text={`${rtsp}/${stream.name}`} />
       {!stream.source && <Copy label="Push to" text={`${rtsp}/${stream.name}`} />}
+    </div>
+  );
+}
+
+/** Those who watch in real time, and what each gets. */
+function Calls(props: { viewers: Viewer[] }) {
+  return (
+    <div>
+      <h2 className="label">Watching in real time</h2>
+      <ul className="calls">
+        {props.viewers.map((viewer) => (
+          <li key={`${viewer.remote} ${viewer.since}`}>
+            {[viewer.video, viewer.audio].filter(Boolean).join(" and ") || "nothing yet"}
+            {viewer.remote && `, to ${viewer.remote}`}
+            {viewer.protocol && ` over ${viewer.protocol.toUpperCase()}`}
+            {viewer.note && <span className="sub">{viewer.note}</span>}
+          </li>
+        ))}
+      </ul>
     </div>
   );
 }
