@@ -1,7 +1,8 @@
 /*
- * Pictures: decoded, scaled down when they are over the bound, coded as VP8.
+ * Pictures: decoded, scaled down when they are over the bound, coded as VP8 or
+ * VP9.
  *
- *   sample ─► decoder ─► scaler ─► VP8 ─► packet
+ *   sample ─► decoder ─► scaler ─► coder ─► packet
  *                        4:2:0, limited range
  *
  * Every picture that the decoder gives is coded at once: the coder looks at no
@@ -27,6 +28,7 @@ struct video {
 	int max_width, max_height;
 	uint32_t bitrate;
 	AVRational in_clock;
+	const AVCodec *coder;
 	AVCodecContext *dec, *enc; /* enc: NULL before the first picture */
 	AVPacket *in, *out;
 	AVFrame *raw, *scaled;
@@ -37,15 +39,21 @@ struct video {
 	int started, key;
 };
 
+static const AVCodec *coder_of(uint8_t out)
+{
+	return avcodec_find_encoder_by_name(out == C_VP9 ? "libvpx-vp9" : "libvpx");
+}
+
 struct video *video_open(uint32_t job, const struct request *r, struct opened *o, char *why, size_t size)
 {
-	if (r->out != C_VP8 || r->max_width < 16 || r->max_height < 16 || r->bitrate < 1000) {
+	if ((r->out != C_VP8 && r->out != C_VP9) || r->max_width < 16 || r->max_height < 16 || r->bitrate < 1000) {
 		snprintf(why, size, "video to codec %u within %ux%u at %u b/s is not supported", r->out, r->max_width,
 			 r->max_height, r->bitrate);
 		return NULL;
 	}
-	if (!avcodec_find_encoder_by_name("libvpx")) {
-		snprintf(why, size, "libavcodec was built without libvpx");
+	const AVCodec *coder = coder_of(r->out);
+	if (!coder) {
+		snprintf(why, size, "libavcodec was built without libvpx or its codec %u", r->out);
 		return NULL;
 	}
 	struct video *v = calloc(1, sizeof *v);
@@ -53,6 +61,7 @@ struct video *video_open(uint32_t job, const struct request *r, struct opened *o
 		return NULL;
 	snprintf(why, size, "no memory for a job");
 	v->job = job;
+	v->coder = coder;
 	v->max_width = r->max_width;
 	v->max_height = r->max_height;
 	v->bitrate = r->bitrate;
@@ -107,9 +116,8 @@ static void bounded(const struct video *v, int *width, int *height)
 
 static int open_coder(struct video *v, int width, int height)
 {
-	const AVCodec *codec = avcodec_find_encoder_by_name("libvpx");
 	avcodec_free_context(&v->enc);
-	AVCodecContext *x = avcodec_alloc_context3(codec);
+	AVCodecContext *x = avcodec_alloc_context3(v->coder);
 	if (!x)
 		return AVERROR(ENOMEM);
 	x->thread_count = 1;
@@ -134,8 +142,11 @@ static int open_coder(struct video *v, int width, int height)
 	av_opt_set_int(x->priv_data, "cpu-used", 8, 0);
 	av_opt_set_int(x->priv_data, "lag-in-frames", 0, 0);
 	av_opt_set_int(x->priv_data, "auto-alt-ref", 0, 0);
-	av_opt_set(x->priv_data, "error-resilient", "default", 0);
-	int err = avcodec_open2(x, codec, NULL);
+	if (v->coder->id == AV_CODEC_ID_VP9)
+		av_opt_set_int(x->priv_data, "row-mt", 0, 0); /* one thread: EPERM to others */
+	else
+		av_opt_set(x->priv_data, "error-resilient", "default", 0);
+	int err = avcodec_open2(x, v->coder, NULL);
 	if (err < 0) {
 		avcodec_free_context(&x);
 		return err;

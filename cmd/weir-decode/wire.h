@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* Part of the protocol; do not change without raising PROTOCOL_VERSION. */
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 #define MAX_FRAME ((8u << 20) + 4096) /* bytes behind the length: one sample and its head */
 #define MAX_CONFIG 65536	      /* bytes of codec parameters */
 #define MAX_JOBS 64		      /* open at a time */

@@ -16,7 +16,7 @@ func (n *node) registerArchived(mux *awsserve.Mux, lists *getmedia.API) error {
 	api := archived.New(archived.Options{
 		Streams: control.NewStreams(n.catalogue, n.settings.Region, n.settings.Account), Archive: n.archive,
 		Sealer: n.keyring, Tokens: n.verifier, Clock: n.clock, Log: n.log,
-		Address: n.apiAddress, AAC: n.aac, Limits: n.settings.AWSLimits,
+		Address: n.apiAddress, Makers: n.makers, Limits: n.settings.AWSLimits,
 	})
 	api.Register(n.server)
 	entries := api.Entries()

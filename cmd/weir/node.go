@@ -61,7 +61,7 @@ type node struct {
 	tls        *tls.Config
 	decoders   *decode.Decoders
 	transcodes *transcode.Streams
-	aac        *segments.AAC
+	makers     segments.Makers
 
 	failed chan error // what ends the process
 	ctx    context.Context
@@ -175,7 +175,7 @@ func (n *node) openHTTP(context.Context) error {
 	}
 	play := routes.New(routes.Options{
 		Catalogue: n.catalogue, Archive: n.archive, Verifier: n.verifier, Clock: n.clock, Log: n.log,
-		Address: n.addresses, TokenTime: n.settings.TokenTime.Std(), AAC: n.aac,
+		Address: n.addresses, TokenTime: n.settings.TokenTime.Std(), Makers: n.makers,
 	})
 	play.Register(n.server)
 	n.catalogue.Listen(play)

@@ -12,14 +12,14 @@ import (
 )
 
 // soundProcesses is how many processes decode sound at the most, beside those of
-// pictures.
+// pictures: as many for live ones as for recorded ones.
 const soundProcesses = 12
 
 // openTranscoding finds out what can decode on this machine and makes the
 // shared transcoded streams. Nothing runs before somebody asks for it.
 func (n *node) openTranscoding(context.Context) error {
 	d, err := decode.New(decode.Options{
-		Worker: n.settings.DecodeWorker, Workers: n.settings.MaxVideoTranscodes + soundProcesses, Clock: n.clock, Log: n.log,
+		Worker: n.settings.DecodeWorker, Workers: 2*n.settings.MaxVideoTranscodes + soundProcesses, Clock: n.clock, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -32,8 +32,12 @@ func (n *node) openTranscoding(context.Context) error {
 	}
 	n.transcodes = transcode.New(transcode.Options{Decoder: d, MaxVideo: most, Clock: n.clock, Log: n.log})
 	n.onClose("transcoded streams", func() error { n.transcodes.Close(); return nil })
-	n.aac = segments.NewAAC(d)
-	n.onClose("AAC", func() error { n.aac.Close(); return nil })
+	n.makers.AAC = segments.NewAAC(d)
+	n.onClose("AAC", func() error { n.makers.AAC.Close(); return nil })
+	if n.settings.MaxVideoTranscodes > 0 {
+		n.makers.VP9 = segments.NewVP9(d, n.settings.MaxVideoTranscodes)
+		n.onClose("VP9", func() error { n.makers.VP9.Close(); return nil })
+	}
 	if err := d.Available(); err != nil {
 		n.log.Warn("sound and pictures cannot be transcoded", "err", err)
 	} else {

@@ -68,7 +68,7 @@ type Settings struct {
 	TURNRelayPorts PortRange `name:"turn-relay-ports" env:"WEIR_TURN_RELAY_PORTS" placeholder:"RANGE" group:"WebRTC" help:"UDP ports of TURN relays, which the firewall must let in. Without it, any free port." example:"49152-50151"`
 
 	DecodeWorker       string `name:"decode-worker" env:"WEIR_DECODE_WORKER" placeholder:"FILE" group:"Transcoding" help:"The program weir-decode, which transcodes sound and pictures. Default: the one beside weir or in PATH, else ffmpeg does its work; none uses ffmpeg." example:"/usr/local/bin/weir-decode"`
-	MaxVideoTranscodes int    `name:"max-video-transcodes" env:"WEIR_MAX_VIDEO_TRANSCODES" default:"4" group:"Transcoding" help:"Streams whose pictures are transcoded at a time; each takes up to a processor core. 0 allows none." example:"8"`
+	MaxVideoTranscodes int    `name:"max-video-transcodes" env:"WEIR_MAX_VIDEO_TRANSCODES" default:"4" group:"Transcoding" help:"Streams whose pictures are transcoded at a time; each takes up to a processor core. As many segments of VP9 are made of recorded VP8 at a time. 0 allows none." example:"8"`
 
 	Store        string   `name:"store" env:"WEIR_STORE" placeholder:"URL" group:"Store" help:"Where media is kept: file:///path or s3://bucket/prefix?endpoint=http://host:port&region=NAME. Default: a directory in the data directory. Keys come from WEIR_STORE_ACCESS_KEY and WEIR_STORE_SECRET_KEY, else from the standard AWS chain." example:"s3://footage?endpoint=http://127.0.0.1:9000"`
 	StoreCreate  bool     `name:"store-create-bucket" env:"WEIR_STORE_CREATE_BUCKET" default:"true" negatable:"" group:"Store" help:"Make the bucket when it is missing."`

@@ -18,3 +18,14 @@ func bound(pid int, memory int64) error {
 	}
 	return nil
 }
+
+// replayNice is how much processes yield that decode recorded pictures.
+const replayNice = 5
+
+// yield lets a process wait where live work needs the processor.
+func yield(pid int) error {
+	if err := unix.Setpriority(unix.PRIO_PROCESS, pid, replayNice); err != nil {
+		return fmt.Errorf("lower the priority of process %d: %w", pid, err)
+	}
+	return nil
+}

@@ -217,6 +217,40 @@ func TestPicturesToVP8(t *testing.T) {
 	})
 }
 
+// TestPicturesToVP9 decodes VP8 to VP9, frame for frame, at the times of the
+// input: the first is a key frame, the track is what was foretold and what the
+// frames say, and what comes out can be decoded.
+func TestPicturesToVP9(t *testing.T) {
+	kinds(t, func(t *testing.T, d *decode.Decoders) {
+		t.Parallel()
+		for _, once := range []bool{false, true} {
+			t.Run(fmt.Sprintf("once %v", once), func(t *testing.T) {
+				in, samples := decodetest.Pictures(t, media.VP8, 640, 360, 2)
+				out := decode.Target{Codec: media.VP9, Once: once}
+				tr, got, stats := run(t, d, in, samples, out)
+				if media.CodecString(tr) != "vp09.00.21.08" || tr.Width != 640 || tr.Height != 360 || !bytes.Equal(tr.Config, media.PlainVP9Config(640, 360)) {
+					t.Errorf("track %+v", tr)
+				}
+				if len(got) != len(samples) || stats.Damaged > 0 || stats.Restarts > 0 {
+					t.Fatalf("%d of %d frames came out, %+v", len(got), len(samples), stats)
+				}
+				for i, s := range got {
+					if want := samples[i].PTS(); s.DTS < want-1 || s.DTS > want+1 || s.Key != (i%25 == 0) {
+						t.Fatalf("frame %d is %v, want dts %d", i, s, want)
+					}
+					if config, v, err := media.VP9Config(s.Data); s.Key && (err != nil || !bytes.Equal(config, tr.Config) || v.Width != 640) {
+						t.Errorf("frame %d says %x %+v, %v", i, config, v, err)
+					}
+				}
+				raw := decodetest.Run(t, decodetest.Matroska(t, tr, got), "-f", "matroska", "-i", "-", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-")
+				if len(raw) != 50*640*360 {
+					t.Errorf("%d bytes of pictures", len(raw))
+				}
+			})
+		}
+	})
+}
+
 // TestReorderedPictures gives B-frames: pictures come out in the order in which
 // they are shown, at their times.
 func TestReorderedPictures(t *testing.T) {
@@ -297,6 +331,8 @@ func TestRefusals(t *testing.T) {
 			{media.Track{Codec: media.MJPEG, Timescale: 90000}, decode.Target{Codec: media.VP8}},
 			{media.Track{Codec: media.AAC, Timescale: 48000}, decode.Target{Codec: media.VP8}},
 			{media.Track{Codec: media.H264, Timescale: 90000}, decode.Target{Codec: media.H264}},
+			{media.Track{Codec: media.H264, Timescale: 90000}, decode.Target{Codec: media.VP9}},
+			{media.Track{Codec: media.VP9, Timescale: 90000}, decode.Target{Codec: media.VP9}},
 			{media.Track{Codec: media.Opus}, decode.Target{Codec: media.AAC}},
 			{media.Track{Codec: media.Opus, Timescale: 48000}, decode.Target{Codec: media.AAC, Channels: 6}},
 			{media.Track{Codec: media.H264, Timescale: 90000, Config: make([]byte, 1<<17)}, decode.Target{Codec: media.VP8}},

@@ -79,10 +79,14 @@ func (s *ffmpegSession) arguments() []string {
 			"-c:a", "aac", "-aac_coder", "fast", "-aac_tns", "0", "-b:a", strconv.Itoa(s.out.Bitrate), "-f", "adts")
 	default:
 		rate := strconv.Itoa(s.out.Bitrate)
+		coder := []string{"libvpx", "-error-resilient", "default"}
+		if s.out.Codec == media.VP9 {
+			coder = []string{"libvpx-vp9", "-row-mt", "0"}
+		}
 		a = append(a, "-map", "0:v:0", "-vf",
 			fmt.Sprintf("scale=w='trunc(min(1,min(%d/iw,%d/ih))*iw/2)*2':h='trunc(min(1,min(%[1]d/iw,%[2]d/ih))*ih/2)*2'", s.out.MaxWidth, s.out.MaxHeight),
-			"-pix_fmt", "yuv420p", "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-c:v", "libvpx", "-deadline", "realtime",
-			"-cpu-used", "8", "-lag-in-frames", "0", "-auto-alt-ref", "0", "-error-resilient", "default", "-b:v", rate,
+			"-pix_fmt", "yuv420p", "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-c:v")
+		a = append(append(a, coder...), "-deadline", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", "-auto-alt-ref", "0", "-b:v", rate,
 			"-maxrate", rate, "-bufsize", strconv.Itoa(s.out.Bitrate/2), "-g", "3600", "-force_key_frames", "source", "-f", "ivf")
 	}
 	return append(a, "-flush_packets", "1", "pipe:1")
@@ -92,7 +96,7 @@ func (s *ffmpegSession) arguments() []string {
 // start of the frame that it lies in.
 func (s *ffmpegSession) start(m *media.Sample) (*ffmpegRun, error) {
 	s.base = m.PTS().Nanos(s.in.Timescale)
-	if s.out.Codec == media.VP8 {
+	if s.in.Kind() == media.Video {
 		s.first = media.ToTicks(s.base, VideoClock)
 	} else {
 		s.first = media.ToTicks(s.base+int64(time.Second)/AudioRate/2, AudioRate)
@@ -147,6 +151,11 @@ func (s *ffmpegSession) spawn() (*ffmpegRun, error) {
 	if err := bound(r.cmd.Process.Pid, s.d.opts.Memory); err != nil {
 		s.d.opts.Log.Warn("ffmpeg runs without bounds", "err", err)
 	}
+	if dutyOf(s.in, s.out) == dutyReplay {
+		if err := yield(r.cmd.Process.Pid); err != nil {
+			s.d.opts.Log.Warn("ffmpeg does not yield to live work", "err", err)
+		}
+	}
 	s.d.wg.Go(func() { logLines(errR, s.d.opts.Log, r.cmd.Process.Pid) })
 	s.d.keep(r)
 	first := s.first
@@ -194,10 +203,19 @@ func (s *ffmpegSession) read(r *bufio.Reader, first media.Ticks) error {
 		})
 	}
 	return pipe.ReadIVF(r, func(pts media.Ticks, b []byte) error {
-		key := len(b) > 0 && b[0]&1 == 0
+		key := isKey(s.out.Codec, b)
 		s.sink.output(output{pts: first + pts, key: key, data: b})
 		return nil
 	})
+}
+
+// isKey tells whether a frame of VP8 (RFC 6386 section 9.1) or VP9
+// (uncompressed_header in section 6.2 of its specification) is a key frame.
+func isKey(c media.Codec, b []byte) bool {
+	if len(b) > 0 && c == media.VP9 {
+		return b[0]&0x0C == 0 // of profile 0, no repetition of another
+	}
+	return len(b) > 0 && b[0]&1 == 0
 }
 
 // write gives a sample to the process.

@@ -254,8 +254,8 @@ func (k *jobSink) output(o output) {
 	r := Result{Sample: &media.Sample{
 		Track: j.in.ID, Key: o.key, Lossy: j.mu.lossy, DTS: o.pts, Data: o.data, Received: j.mu.received,
 	}}
-	if j.out.Codec == media.VP8 && o.key {
-		config, v, err := media.VP8Config(o.data)
+	if parse := keyParser(j.out.Codec); parse != nil && o.key {
+		config, v, err := parse(o.data)
 		if err != nil {
 			return // the session is not to be believed; a frame less
 		}
@@ -268,6 +268,18 @@ func (k *jobSink) output(o output) {
 	j.mu.last, j.mu.lossy = o.pts, false
 	j.mu.stats.Out++
 	j.emit(r)
+}
+
+// keyParser reads what key frames of a codec say of the pictures; nil for
+// sound.
+func keyParser(c media.Codec) func([]byte) ([]byte, media.VideoParams, error) {
+	switch c {
+	case media.VP8:
+		return media.VP8Config
+	case media.VP9:
+		return media.VP9Config
+	}
+	return nil
 }
 
 // done counts a sample that was decoded.

@@ -27,7 +27,7 @@ var ErrUnsupported = errors.New("transcoding is not supported")
 
 // Target is what shall come out of a job.
 type Target struct {
-	Codec     media.Codec // Opus, AAC or VP8
+	Codec     media.Codec // Opus, AAC, VP8 or VP9
 	Bitrate   int         // bits per second; 0 means a usual one
 	Channels  int         // of sound, 1 or 2; 0 means those of the input, at most 2
 	MaxWidth  int         // pixels; 0 means DefaultMaxWidth
@@ -38,7 +38,8 @@ type Target struct {
 	// softly: recorded media, in order and without loss.
 	Grid bool
 	// Once makes the job fail when its worker dies; else it goes on in
-	// another.
+	// another. Pictures of such a job are recorded ones, in processes that
+	// yield to live ones.
 	Once bool
 }
 
@@ -56,7 +57,7 @@ func Can(in media.Track, out media.Codec) error {
 	case media.H264, media.H265, media.AV1, media.VP9:
 		ok = out == media.VP8
 	case media.VP8:
-		ok = out == media.VP8 // to a lower bit rate
+		ok = out == media.VP8 || out == media.VP9 // the first to a lower bit rate
 	}
 	if !ok {
 		return fmt.Errorf("%w: %s to %s", ErrUnsupported, in.Codec, out)
@@ -117,7 +118,7 @@ func audioBitrate(t Target) int {
 	return 128_000
 }
 
-// videoBitrate is a usual rate of VP8 for pictures of a size, bits per second.
+// videoBitrate is a usual rate for pictures of a size, bits per second.
 func videoBitrate(width, height int) int {
 	const perPixel = 2.5 // 25 pictures a second at 0.1 bit a pixel
 	return min(max(int(float64(width*height)*perPixel), 300_000), 6_000_000)
@@ -139,6 +140,12 @@ func fitted(w, h int, t Target) (width, height int) {
 	return max(w&^1, 16), max(h&^1, 16)
 }
 
+// Fitted is the size at which pictures come out of a job whose target names no
+// bounds.
+func Fitted(width, height int) (w, h int) {
+	return fitted(width, height, Target{MaxWidth: DefaultMaxWidth, MaxHeight: DefaultMaxHeight})
+}
+
 // track is what comes out of a job, as far as it is known before the first
 // frame.
 func (t Target) track(in media.Track) (media.Track, error) {
@@ -157,6 +164,10 @@ func (t Target) track(in media.Track) (media.Track, error) {
 		out.Width, out.Height = fitted(in.Width, in.Height, t)
 		w, h := out.Width, out.Height
 		out.Config, _, err = media.VP8Config([]byte{0x10, 0, 0, 0x9D, 1, 0x2A, byte(w), byte(w >> 8), byte(h), byte(h >> 8)})
+	case media.VP9:
+		out.Timescale = VideoClock
+		out.Width, out.Height = fitted(in.Width, in.Height, t)
+		out.Config = media.PlainVP9Config(out.Width, out.Height)
 	}
 	return out, err
 }

@@ -12,7 +12,7 @@ import (
 // Part of the protocol of weir-decode; do not change without raising
 // protocolVersion on both sides.
 const (
-	protocolVersion = 1
+	protocolVersion = 2
 	maxMessage      = media.MaxSampleBytes + 4096 // bytes behind the length
 	maxConfig       = 65536                       // bytes of codec parameters
 	messageHead     = 9                           // length, type, job

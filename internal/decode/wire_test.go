@@ -8,7 +8,7 @@ import (
 
 // FuzzWire gives anything to what reads a worker's messages.
 func FuzzWire(f *testing.F) {
-	f.Add([]byte{0, 0, 0, 12, msgHello, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0})
+	f.Add([]byte{0, 0, 0, 12, msgHello, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0})
 	f.Add([]byte{0, 0, 0, 20, msgOutput, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 1, 2})
 	f.Add([]byte{0, 0, 0, 10, msgDone, 0, 0, 0, 1, 1, 0, 0, 0, 9})
 	f.Fuzz(func(t *testing.T, b []byte) {

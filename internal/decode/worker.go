@@ -44,11 +44,14 @@ const (
 	dutySound    duty = "sound"    // live, up to audioJobs
 	dutyPictures duty = "pictures" // one job
 	dutyRecorded duty = "recorded" // sound on the grid, up to audioJobs
+	dutyReplay   duty = "replay"   // recorded pictures, one job
 )
 
 // dutyOf is what a job needs.
 func dutyOf(in media.Track, out Target) duty {
 	switch {
+	case in.Kind() == media.Video && out.Once:
+		return dutyReplay
 	case in.Kind() == media.Video:
 		return dutyPictures
 	case out.Grid:
@@ -59,7 +62,7 @@ func dutyOf(in media.Track, out Target) duty {
 
 // room is how many jobs a worker takes.
 func (d duty) room() int {
-	if d == dutyPictures {
+	if d == dutyPictures || d == dutyReplay {
 		return 1
 	}
 	return audioJobs
@@ -116,6 +119,11 @@ func startWorker(program string, duty duty, o *Options) (*worker, error) {
 		return nil, errors.Join(fmt.Errorf("start %s: %w", program, err), inW.Close(), outR.Close(), errR.Close())
 	}
 	w.wg.Go(func() { logLines(errR, log, w.cmd.Process.Pid) })
+	if duty == dutyReplay {
+		if err := yield(w.cmd.Process.Pid); err != nil {
+			log.Warn("decode worker does not yield to live work", "err", err)
+		}
+	}
 	in := bufio.NewReaderSize(outR, 64<<10)
 	if err := w.greet(in, outR, o.Patience); err != nil {
 		w.kill(err)

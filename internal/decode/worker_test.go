@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -111,6 +112,37 @@ func TestJobsOutliveTheirProcess(t *testing.T) {
 		}
 		if d.Status().Deaths == 0 {
 			t.Error("no death was counted")
+		}
+	})
+}
+
+// TestRecordedPicturesYield opens a job of live and one of recorded pictures:
+// each has a process of its own, and that of the second has less priority.
+func TestRecordedPicturesYield(t *testing.T) {
+	kinds(t, func(t *testing.T, d *decode.Decoders) {
+		in, samples := decodetest.Pictures(t, media.VP8, 320, 240, 0.2)
+		for _, once := range []bool{false, true} {
+			var c collector
+			j, err := d.Open(in, decode.Target{Codec: media.VP9, Once: once}, c.take)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer j.Close()
+			if err := j.Write(samples[0]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var nices []int
+		for _, pid := range children(t, d.Kind()) {
+			n, err := syscall.Getpriority(syscall.PRIO_PROCESS, pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			nices = append(nices, 20-n) // the system call counts from 20 down
+		}
+		slices.Sort(nices)
+		if len(nices) != 2 || nices[1] != nices[0]+5 {
+			t.Errorf("two processes are expected, one of them nicer by 5: %v", nices)
 		}
 	})
 }

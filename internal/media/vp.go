@@ -42,6 +42,12 @@ func VP8Config(frame []byte) ([]byte, VideoParams, error) {
 	return vpConfig(frame[0]>>1&7, 8, 1, false, v), v, v.check()
 }
 
+// PlainVP9Config is the config record of VP9 in profile 0: 8 bits, 4:2:0,
+// limited range.
+func PlainVP9Config(width, height int) []byte {
+	return vpConfig(0, 8, 1, false, VideoParams{Width: width, Height: height})
+}
+
 // VP9Config reads a VP9 key frame and builds its config record.
 func VP9Config(frame []byte) ([]byte, VideoParams, error) {
 	var h vp9.Header

@@ -38,7 +38,7 @@ func TestSoundAsAAC(t *testing.T) {
 	} {
 		t.Run(string(codec), func(t *testing.T) {
 			b := newBench(t)
-			b.serve(aac)
+			b.serve(segments.Makers{AAC: aac})
 			b.sound(t, codec)
 			address := b.session(t, "GetHLSStreamingSessionURL", `{"StreamName":"cam","PlaybackMode":"ON_DEMAND","HLSFragmentSelector":{"FragmentSelectorType":"PRODUCER_TIMESTAMP","TimestampRange":{"StartTimestamp":`+
 				strconv.FormatInt(archivetest.Epoch().Unix(), 10)+`,"EndTimestamp":`+strconv.FormatInt(archivetest.Epoch().Unix()+10, 10)+`}}}`)

@@ -20,6 +20,7 @@
 package archived
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,6 +32,7 @@ import (
 	"weir/internal/awsapi"
 	"weir/internal/awsserve"
 	"weir/internal/clock"
+	"weir/internal/decode"
 	"weir/internal/quota"
 	"weir/internal/server"
 	"weir/playback"
@@ -59,8 +61,9 @@ type Options struct {
 	Log     *slog.Logger
 	// Address tells how the client of a request reaches us over HTTP.
 	Address func(r *http.Request) string
-	// AAC makes AAC of sound that players of HLS may not decode; nil makes none.
-	AAC *segments.AAC
+	// Makers make AAC of sound that players of HLS may not decode, and VP9 of
+	// VP8.
+	Makers segments.Makers
 	// Limits switches on what AWS imposes for its own capacity.
 	Limits bool
 }
@@ -148,6 +151,8 @@ func Failure(err error) error {
 		return exception("InvalidMediaFrameException", http.StatusBadRequest, "A fragment is damaged in the store; weir check shows where.")
 	case errors.Is(err, archive.ErrNotFound), errors.Is(err, playback.ErrNotFound):
 		return notFound("The fragment is not found.")
+	case errors.Is(err, decode.ErrBusy), errors.Is(err, decode.ErrDied), errors.Is(err, context.DeadlineExceeded):
+		return exception("ServiceUnavailableException", http.StatusServiceUnavailable, "The segment cannot be transcoded at the moment: try again in a moment.")
 	case errors.Is(err, segments.ErrUnsupported), errors.Is(err, playback.ErrUnsupported):
 		return unsupported("The media type of the stream is not supported in this form: %v", err)
 	}

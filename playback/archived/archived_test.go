@@ -86,16 +86,16 @@ func openBench(t testing.TB, disk vfs.FS, index, definitions meta.Store) *bench 
 		t.Fatal(err)
 	}
 	b.tokens = verifier
-	b.serve(nil)
+	b.serve(segments.Makers{})
 	return b
 }
 
-// serve begins to answer, with AAC where there is something that makes it.
-func (b *bench) serve(aac *segments.AAC) {
+// serve begins to answer, with what makes other codecs.
+func (b *bench) serve(m segments.Makers) {
 	b.mux = http.NewServeMux()
 	b.api = archived.New(archived.Options{
 		Streams: control.NewStreams(b.catalogue, "us-east-1", "000000000000"), Archive: b.Archive, Sealer: b.keyring,
-		Tokens: b.tokens, Clock: b.Clock, Log: slog.New(slog.DiscardHandler), AAC: aac,
+		Tokens: b.tokens, Clock: b.Clock, Log: slog.New(slog.DiscardHandler), Makers: m,
 		Address: func(*http.Request) string { return "http://weir" },
 	})
 	b.api.Register(public{b.mux})

@@ -20,11 +20,12 @@ func (a *API) dashManifest(x *request) error {
 	}
 	l := dash.Listing{
 		Fit: segments.WithTelephony, Shown: len(q.entries), Static: q.ended, Now: now,
-		Init: func(version uint32, track media.TrackID) string {
-			return fmt.Sprintf("getMP4InitFragment.mp4?SessionToken=%s&TrackNumber=%d&SequenceNumber=%d", x.token, track, version)
+		Made: segments.Makers{VP9: x.makers.VP9},
+		Init: func(version uint32, track media.TrackID, made media.Codec) string {
+			return fmt.Sprintf("getMP4InitFragment.mp4?SessionToken=%s&TrackNumber=%d&SequenceNumber=%d%s", x.token, track, version, codecQuery(made))
 		},
-		Media: func(track media.TrackID) string {
-			return fmt.Sprintf("getMP4MediaFragment.mp4?Time=$Time$&SessionToken=%s&TrackNumber=%d", x.token, track)
+		Media: func(track media.TrackID, made media.Codec) string {
+			return fmt.Sprintf("getMP4MediaFragment.mp4?Time=$Time$&SessionToken=%s&TrackNumber=%d%s", x.token, track, codecQuery(made))
 		},
 	}
 	for i := range q.all {

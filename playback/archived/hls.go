@@ -2,12 +2,10 @@ package archived
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
 	"weir/fragments"
-	"weir/internal/decode"
 	"weir/internal/media"
 	"weir/playback"
 	"weir/playback/segments"
@@ -28,51 +26,81 @@ func (a *API) hlsMaster(x *request) error {
 // aacBandwidth is what AAC takes that is made of other sound, bits per second.
 const aacBandwidth = 150_000
 
+// choice is one way in which a session has a track: as it is recorded, or made
+// of that.
+type choice struct {
+	track media.Track
+	made  media.Codec // "" as recorded
+	more  int64       // bits per second beside what was recorded
+}
+
+// choices are the ways in which a session has a track.
+func (x *request) choices(t media.Track, bandwidth int64) []choice {
+	made := x.makers.Offers(t)
+	if x.TS || made == "" {
+		return []choice{{track: t}}
+	}
+	var out []choice
+	if len(segments.PlayableTracks([]media.Track{t})) > 0 {
+		out = append(out, choice{track: t})
+	}
+	more := int64(aacBandwidth)
+	if made == media.VP9 {
+		more = segments.VP9More(bandwidth)
+	}
+	return append(out, choice{segments.MadeTrack(t, made), made, more})
+}
+
 // appendMaster renders the multivariant playlist: pictures, and sound beside
-// them; in MPEG-TS both are one. Sound that can be had as AAC too is listed a
-// second time with it.
+// them; in MPEG-TS both are one. What can be had in another codec too is listed
+// a second time with it.
 func appendMaster(b []byte, x *request, q *sequence) []byte {
 	b = append(b, "#EXTM3U\n#EXT-X-VERSION:"...)
 	b = append(b, x.version()...)
 	b = append(b, "\n#EXT-X-INDEPENDENT-SEGMENTS\n"...)
-	sound := q.tracks[len(q.tracks)-1]
-	offered := !x.TS && x.aac.Offers(sound)
-	if !offered || len(segments.PlayableTracks([]media.Track{sound})) > 0 {
-		b = appendVariant(b, x, q, "audio", "", q.tracks, 0)
+	bandwidth := q.bandwidth()
+	leads := x.choices(q.tracks[0], bandwidth)
+	if len(q.tracks) == 1 {
+		for _, lead := range leads {
+			b = appendVariant(b, x, bandwidth, "", lead)
+		}
+		return b
 	}
-	if offered {
-		tracks := slices.Clone(q.tracks)
-		tracks[len(tracks)-1] = segments.AACTrack(sound)
-		b = appendVariant(b, x, q, "aac", "&"+codecParam+"=AAC", tracks, aacBandwidth)
+	for i, lead := range leads {
+		for _, sound := range x.choices(q.tracks[1], bandwidth) {
+			group := "audio"
+			switch {
+			case x.TS:
+				group = ""
+			case sound.made != "":
+				group = string(sound.made)
+			}
+			if i == 0 && group != "" {
+				b = fmt.Appendf(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%q,NAME=\"audio\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"%d\",URI=%q\n",
+					group, max(sound.track.Channels, 1), x.mediaURI(sound))
+			}
+			b = appendVariant(b, x, bandwidth, group, lead, sound)
+		}
 	}
 	return b
 }
 
-// appendVariant renders one variant with the group of its sound. ending stands
-// behind the address of the playlist of sound.
-func appendVariant(b []byte, x *request, q *sequence, name, ending string, tracks []media.Track, more int64) []byte {
-	codecs, group := "", ""
-	for i, t := range tracks {
-		if i > 0 {
-			codecs += ","
-		}
-		codecs += media.CodecString(t)
+// appendVariant renders one variant: its lead, and sound from a group.
+func appendVariant(b []byte, x *request, bandwidth int64, group string, lead choice, sound ...choice) []byte {
+	codecs := media.CodecString(lead.track)
+	bandwidth += lead.more
+	for _, s := range sound {
+		codecs += "," + media.CodecString(s.track)
+		bandwidth += s.more
 	}
-	lead := tracks[0]
-	uri := x.mediaURI(lead.ID)
-	switch {
-	case len(tracks) == 1 && lead.Kind() == media.Audio:
-		uri += ending
-	case len(tracks) > 1 && !x.TS:
-		b = fmt.Appendf(b, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%q,NAME=\"audio\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"%d\",URI=%q\n",
-			name, max(tracks[1].Channels, 1), x.mediaURI(tracks[1].ID)+ending)
-		group = fmt.Sprintf(",AUDIO=%q", name)
+	b = fmt.Appendf(b, "#EXT-X-STREAM-INF:BANDWIDTH=%d,CODECS=%q", bandwidth, codecs)
+	if t := lead.track; t.Kind() == media.Video && t.Width > 0 {
+		b = fmt.Appendf(b, ",RESOLUTION=%dx%d", t.Width, t.Height)
 	}
-	b = fmt.Appendf(b, "#EXT-X-STREAM-INF:BANDWIDTH=%d,CODECS=%q", q.bandwidth()+more, codecs)
-	if lead.Kind() == media.Video && lead.Width > 0 {
-		b = fmt.Appendf(b, ",RESOLUTION=%dx%d", lead.Width, lead.Height)
+	if group != "" {
+		b = fmt.Appendf(b, ",AUDIO=%q", group)
 	}
-	return fmt.Appendf(b, "%s\n%s\n", group, uri)
+	return fmt.Appendf(b, "\n%s\n", x.mediaURI(lead))
 }
 
 // bandwidthFragments is how many fragments the bandwidth is taken from.
@@ -95,8 +123,8 @@ func (x *request) version() string {
 	return "8" // for EXT-X-GAP
 }
 
-func (x *request) mediaURI(track media.TrackID) string {
-	return fmt.Sprintf("getHLSMediaPlaylist.m3u8?SessionToken=%s&TrackNumber=%d", x.token, track)
+func (x *request) mediaURI(c choice) string {
+	return fmt.Sprintf("getHLSMediaPlaylist.m3u8?SessionToken=%s&TrackNumber=%d%s", x.token, c.track.ID, codecQuery(c.made))
 }
 
 // joined tells whether an entry continues the fragment before it, as far as the
@@ -107,14 +135,6 @@ func (q *sequence) joined(i int) bool {
 		return e.Flags&fragments.Discontinuous == 0
 	}
 	return e.Follows(&q.entries[i-1].Fragment)
-}
-
-// codecQuery is what addresses below a playlist of AAC end in.
-func (x *request) codecQuery() string {
-	if x.asAAC() {
-		return "&" + codecParam + "=AAC"
-	}
-	return ""
 }
 
 // hlsMedia answers with the playlist of a track, or of all in MPEG-TS.
@@ -128,7 +148,7 @@ func (a *API) hlsMedia(x *request) error {
 		return err
 	}
 	t, ok := media.FindTrack(q.tracks, media.TrackID(n))
-	if !ok || x.asAAC() && !x.aac.Offers(t) {
+	if !ok || x.made() != "" && x.makers.Offers(t) != x.made() {
 		return notFound("The session has no track %d.", n)
 	}
 	b, err := x.appendMedia(nil, q, media.TrackID(n))
@@ -157,7 +177,7 @@ func (x *request) appendMedia(b []byte, q *sequence, track media.TrackID) ([]byt
 			b = append(b, "#EXT-X-DISCONTINUITY\n"...)
 		}
 		if !x.TS && e.Init != init {
-			b = fmt.Appendf(b, "#EXT-X-MAP:URI=\"getMP4InitFragment.mp4?SessionToken=%s&TrackNumber=%d&SequenceNumber=%d%s\"\n", x.token, track, e.Init, x.codecQuery())
+			b = fmt.Appendf(b, "#EXT-X-MAP:URI=\"getMP4InitFragment.mp4?SessionToken=%s&TrackNumber=%d&SequenceNumber=%d%s\"\n", x.token, track, e.Init, codecQuery(x.made()))
 		}
 		init = e.Init
 		var err error
@@ -185,9 +205,9 @@ func (x *request) appendSegment(b []byte, e *entry, track media.TrackID, joined 
 		if gap = !ok; ok {
 			length = r.Duration.Duration(t.Timescale)
 		}
-		if ok && x.asAAC() {
-			_, n := segments.AACSpan(r, t, joined)
-			length = media.Ticks(n * decode.AACFrame).Duration(decode.AudioRate)
+		if made := x.made(); ok && made != "" {
+			_, long := segments.MadeSpan(r, t, made, joined)
+			length = long.Duration(segments.MadeTrack(t, made).Timescale)
 		}
 	}
 	if x.Times {
@@ -203,5 +223,5 @@ func (x *request) appendSegment(b []byte, e *entry, track media.TrackID, joined 
 	if x.TS {
 		return fmt.Appendf(b, ",\ngetTSFragment.ts?FragmentNumber=%s&SessionToken=%s\n", e.Number, x.token), nil
 	}
-	return fmt.Appendf(b, ",\ngetMP4MediaFragment.mp4?FragmentNumber=%s&SessionToken=%s&TrackNumber=%d%s\n", e.Number, x.token, track, x.codecQuery()), nil
+	return fmt.Appendf(b, ",\ngetMP4MediaFragment.mp4?FragmentNumber=%s&SessionToken=%s&TrackNumber=%d%s\n", e.Number, x.token, track, codecQuery(x.made())), nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"weir/fragments"
 	"weir/fragments/archive"
@@ -59,7 +60,7 @@ func (a *API) play(serve func(*request) error) http.Handler {
 // resume opens the token of a request.
 func (a *API) resume(w http.ResponseWriter, r *http.Request) (*request, error) {
 	x := &request{w: w, r: r, token: r.URL.Query().Get(tokenParam)}
-	x.aac = a.opts.AAC
+	x.makers = a.opts.Makers
 	claims, err := a.opts.Tokens.Session(x.token)
 	if err != nil {
 		return nil, exception("AccessDeniedException", http.StatusForbidden, "The session token is not valid or has expired: ask for a new session.")
@@ -79,11 +80,27 @@ func (a *API) resume(w http.ResponseWriter, r *http.Request) (*request, error) {
 	return x, err
 }
 
-// codecParam says in addresses of HLS that a track is wanted as AAC.
+// codecParam says in addresses that a track is wanted in another codec.
 const codecParam = "Codec"
 
-// asAAC tells whether a request wants AAC that is made of its track.
-func (x *request) asAAC() bool { return x.r.URL.Query().Get(codecParam) == "AAC" }
+// made is the codec that is to be made of the track of a request, "" for none.
+func (x *request) made() media.Codec {
+	switch x.r.URL.Query().Get(codecParam) {
+	case "AAC":
+		return media.AAC
+	case "VP9":
+		return media.VP9
+	}
+	return ""
+}
+
+// codecQuery is what addresses of what is made end in.
+func codecQuery(made media.Codec) string {
+	if made == "" {
+		return ""
+	}
+	return "&" + codecParam + "=" + strings.ToUpper(string(made))
+}
 
 // number reads a query parameter that is a small number.
 func (x *request) number(param string, bits int) (uint64, error) {
@@ -132,11 +149,7 @@ func (a *API) initFragment(x *request) error {
 	if err != nil {
 		return err
 	}
-	read := segments.Init
-	if x.asAAC() {
-		read = x.aac.Init
-	}
-	b, err := read(x.stream, uint32(version), media.TrackID(track))
+	b, err := x.makers.Init(x.stream, uint32(version), media.TrackID(track), x.made())
 	if err != nil {
 		return err
 	}
@@ -153,11 +166,7 @@ func (a *API) mediaFragment(x *request) error {
 	if err != nil {
 		return err
 	}
-	read := segments.Media
-	if x.asAAC() {
-		read = x.aac.Media
-	}
-	b, err := read(x.r.Context(), x.stream, &f, media.TrackID(track))
+	b, err := x.makers.Media(x.r.Context(), x.stream, &f, media.TrackID(track), x.made())
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ type session struct {
 	Times  bool   `json:"pt,omitempty"` // shows the times of fragments
 	Ids    bool   `json:"fn,omitempty"` // shows the numbers of fragments
 
-	aac *segments.AAC // of the API, not of the token: makes AAC of other sound
+	makers segments.Makers // of the API, not of the token
 }
 
 // wish is what the two operations have in common.
@@ -83,7 +83,7 @@ func (a *API) begin(c *awsserve.Call, w wish, path string) (*string, error) {
 	if err := a.limitCall(c, s, x.Results); err != nil {
 		return nil, err
 	}
-	x.aac = a.opts.AAC
+	x.makers = a.opts.Makers
 	if x.Span, err = w.span(); err != nil {
 		return nil, err
 	}
@@ -182,7 +182,7 @@ func (x *session) playable(tracks []media.Track) ([]media.Track, error) {
 	}
 	video, audio := segments.MainTracks(fit)
 	if audio == nil && x.Breaks != "" && !x.TS { // sound that HLS has as AAC only
-		if i := slices.IndexFunc(tracks, x.aac.Offers); i >= 0 {
+		if i := slices.IndexFunc(tracks, x.makers.AAC.Offers); i >= 0 {
 			audio = &tracks[i]
 		}
 	}

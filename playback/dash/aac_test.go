@@ -19,7 +19,7 @@ import (
 	"weir/playback/segments"
 )
 
-var aacSegment = regexp.MustCompile(`<S t="(\d+)" d="(\d+)"(?: r="(\d+)")?/>`)
+var timelineEntry = regexp.MustCompile(`<S t="(\d+)" d="(\d+)"(?: r="(\d+)")?/>`)
 
 // TestTelephonyAsAAC lists G.711 as AAC: each segment begins when the manifest
 // says and is as long.
@@ -37,7 +37,7 @@ func TestTelephonyAsAAC(t *testing.T) {
 	}
 	s.SetPolicy(archivetest.ShortPolicy(fragments.MP4))
 	record(t, r, s)
-	p := dash.NewPlayer(r.Clock, aac)
+	p := dash.NewPlayer(r.Clock, segments.Makers{AAC: aac})
 	mpd, err := fetch(p, s, "manifest.mpd?start="+time.Unix(0, decodetest.Epoch).UTC().Format(time.RFC3339)+"&end="+r.Clock.Now().UTC().Format(time.RFC3339))
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func TestTelephonyAsAAC(t *testing.T) {
 		t.Fatalf("manifest:\n%s", mpd)
 	}
 	n := 0
-	for _, m := range aacSegment.FindAllStringSubmatch(mpd, -1) {
+	for _, m := range timelineEntry.FindAllStringSubmatch(mpd, -1) {
 		at, long := number(t, m[1]), number(t, m[2])
 		for range 1 + number(t, "0"+m[3]) {
 			body, err := fetch(p, s, fmt.Sprintf("seg/2-aac/%d.m4s", at))

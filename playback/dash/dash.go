@@ -9,7 +9,9 @@
 //	seg/<track>/<time>.m4s          time in the track's timescale, since the Unix epoch
 //
 // Sound of G.711, which browsers do not play, is listed as AAC where something
-// can decode it (see segments.AAC), with <track>-aac in its addresses.
+// can decode it (see segments.AAC), with <track>-aac in its addresses. So are
+// pictures of VP8, which browsers do not replay from MP4, as VP9 (see
+// segments.VP9), with <track>-vp9.
 //
 // Media times are producer time since the epoch. A dynamic manifest says so
 // with availabilityStartTime 1970-01-01; a static one moves its first segment
@@ -47,17 +49,17 @@ const (
 // Player answers DASH requests for all streams.
 type Player struct {
 	clock clock.Clock
-	aac   *segments.AAC // nil offers none
+	made  segments.Makers
 	mu    struct {
 		sync.Mutex // guards the following
 		periods    map[archive.StreamID][]periodStart
 	}
 }
 
-// NewPlayer returns a player. aac makes AAC of sound that players cannot
-// decode; nil makes none.
-func NewPlayer(c clock.Clock, aac *segments.AAC) *Player {
-	p := &Player{clock: c, aac: aac}
+// NewPlayer returns a player. The makers make AAC and VP9 of what players
+// cannot decode.
+func NewPlayer(c clock.Clock, m segments.Makers) *Player {
+	p := &Player{clock: c, made: m}
 	p.mu.periods = map[archive.StreamID][]periodStart{}
 	return p
 }
@@ -84,17 +86,13 @@ func (p *Player) Serve(w http.ResponseWriter, r *http.Request, s *archive.Stream
 }
 
 func (p *Player) serveInit(w http.ResponseWriter, r *http.Request, s *archive.Stream, version, track string) error {
-	track, aac := strings.CutSuffix(track, aacEnding)
+	track, made := cutMade(track)
 	v, err := strconv.ParseUint(version, 10, 32)
 	id, err2 := strconv.ParseUint(track, 10, 8)
 	if err != nil || err2 != nil {
 		return fmt.Errorf("%w: init segment %.20q of track %.20q", playback.ErrNotFound, version, track)
 	}
-	read := segments.Init
-	if aac {
-		read = p.aac.Init
-	}
-	b, err := read(s, uint32(v), media.TrackID(id))
+	b, err := p.made.Init(s, uint32(v), media.TrackID(id), made)
 	if err != nil {
 		return err
 	}
@@ -103,24 +101,17 @@ func (p *Player) serveInit(w http.ResponseWriter, r *http.Request, s *archive.St
 
 // serveSegment answers with the segment of a track that starts at a time.
 func (p *Player) serveSegment(w http.ResponseWriter, r *http.Request, s *archive.Stream, track, start string) error {
-	track, aac := strings.CutSuffix(track, aacEnding)
+	track, made := cutMade(track)
 	id, err := strconv.ParseUint(track, 10, 8)
 	at, err2 := strconv.ParseInt(start, 10, 64)
 	if err != nil || err2 != nil || at < 0 {
 		return fmt.Errorf("%w: segment %.20q of track %.20q", playback.ErrNotFound, start, track)
 	}
-	find, read := s.FindStart, segments.Media
-	if aac {
-		read = p.aac.Media
-		find = func(ctx context.Context, id media.TrackID, at media.Ticks) (fragments.Fragment, error) {
-			return p.aac.FindStart(ctx, s, id, at)
-		}
-	}
-	f, err := find(r.Context(), media.TrackID(id), media.Ticks(at))
+	f, err := p.made.FindStart(r.Context(), s, media.TrackID(id), media.Ticks(at), made)
 	if err != nil {
 		return err
 	}
-	b, err := read(r.Context(), s, &f, media.TrackID(id))
+	b, err := p.made.Media(r.Context(), s, &f, media.TrackID(id), made)
 	if err != nil {
 		return err
 	}
@@ -147,7 +138,7 @@ func (p *Player) serveManifest(w http.ResponseWriter, r *http.Request, s *archiv
 	if len(fs) == 0 {
 		return fmt.Errorf("%w: nothing was recorded in this range", playback.ErrNotFound)
 	}
-	if m.periods, err = divide(s, fs, withAAC(p.aac)); err != nil {
+	if m.periods, err = divide(s, fs, playable(p.made)); err != nil {
 		return err
 	}
 	if !m.static {

@@ -14,6 +14,7 @@ import (
 	"weir/internal/testkit"
 	"weir/internal/vfs"
 	"weir/playback/dash"
+	"weir/playback/segments"
 )
 
 func never() bool { return false }
@@ -47,7 +48,7 @@ func TestManifests(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := dash.NewPlayer(r.Clock, nil)
+	p := dash.NewPlayer(r.Clock, segments.Makers{})
 	at := func(d time.Duration) string { return archivetest.Epoch().Add(d).Format(time.RFC3339Nano) }
 	for _, c := range []struct{ name, address string }{
 		{"live.mpd", "manifest.mpd"},

@@ -6,6 +6,7 @@ import (
 	"weir/fragments"
 	"weir/fragments/archive"
 	"weir/internal/media"
+	"weir/playback/segments"
 )
 
 // Listing is a manifest of fragments that the caller chose, under addresses of
@@ -20,20 +21,22 @@ type Listing struct {
 	// gaps between fragments are left out.
 	Zero     time.Time
 	Absolute bool
-	// Fit picks the tracks that are listed.
-	Fit func([]media.Track) []media.Track
+	// Fit picks the tracks that are listed; what is VP8 is listed as VP9 where
+	// Made offers that.
+	Fit  func([]media.Track) []media.Track
+	Made segments.Makers
 	// Init and Media are the addresses of segments; $Time$ in the second
 	// stands for the presentation time of the first sample, in the track's
-	// timescale.
-	Init  func(version uint32, track media.TrackID) string
-	Media func(track media.TrackID) string
+	// timescale. The last argument is what is made of the track, "" as recorded.
+	Init  func(version uint32, track media.TrackID, made media.Codec) string
+	Media func(track media.TrackID, made media.Codec) string
 	// Mark returns attributes of a segment, each after a blank; nil for none.
 	Mark func(f *fragments.Fragment) string
 }
 
 // Append renders the manifest.
 func (l *Listing) Append(dst []byte, s *archive.Stream) ([]byte, error) {
-	periods, err := divide(s, l.Fragments, recordedAs(l.Fit))
+	periods, err := divide(s, l.Fragments, recordedAs(l.Fit, l.Made))
 	if err != nil {
 		return nil, err
 	}

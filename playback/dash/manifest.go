@@ -20,28 +20,36 @@ type manifest struct {
 	prefix  string
 	static  bool
 	periods []period
-	init    func(version uint32, track media.TrackID) string
-	media   func(track media.TrackID) string
+	init    func(version uint32, track media.TrackID, made media.Codec) string
+	media   func(track media.TrackID, made media.Codec) string
 	mark    func(f *fragments.Fragment) string // attributes of each segment; nil for none
 }
 
-// initURI and mediaURI are the addresses that Player serves.
-func initURI(version uint32, track media.TrackID) string {
-	return fmt.Sprintf("init/%d/%d.mp4", version, track)
+// initURI and mediaURI are the addresses that Player serves. Behind the number
+// of a track stands what is made of it: -aac, -vp9.
+func initURI(version uint32, track media.TrackID, made media.Codec) string {
+	return fmt.Sprintf("init/%d/%d%s.mp4", version, track, madeEnding(made))
 }
 
-func mediaURI(track media.TrackID) string { return fmt.Sprintf("seg/%d/$Time$.m4s", track) }
-
-// aacEnding stands behind the number of a track in addresses of AAC that is
-// made of it.
-const aacEnding = "-aac"
-
-func aacInitURI(version uint32, track media.TrackID) string {
-	return fmt.Sprintf("init/%d/%d%s.mp4", version, track, aacEnding)
+func mediaURI(track media.TrackID, made media.Codec) string {
+	return fmt.Sprintf("seg/%d%s/$Time$.m4s", track, madeEnding(made))
 }
 
-func aacMediaURI(track media.TrackID) string {
-	return fmt.Sprintf("seg/%d%s/$Time$.m4s", track, aacEnding)
+func madeEnding(made media.Codec) string {
+	if made == "" {
+		return ""
+	}
+	return "-" + string(made)
+}
+
+// cutMade takes the ending off that tells what is made of a track.
+func cutMade(name string) (track string, made media.Codec) {
+	for _, c := range []media.Codec{media.AAC, media.VP9} {
+		if track, ok := strings.CutSuffix(name, madeEnding(c)); ok {
+			return track, c
+		}
+	}
+	return name, ""
 }
 
 func (m *manifest) append(b []byte) ([]byte, error) {
@@ -124,10 +132,7 @@ func anyRun(p *period, id media.TrackID) (media.Ticks, bool) {
 
 // appendTrack renders one adaptation set with its only representation.
 func (m *manifest) appendTrack(b []byte, p *period, t *listed) []byte {
-	initURI, mediaURI := m.init(p.init, t.ID), m.media(t.ID)
-	if t.from != nil {
-		initURI, mediaURI = aacInitURI(p.init, t.ID), aacMediaURI(t.ID)
-	}
+	initURI, mediaURI := m.init(p.init, t.ID, t.made), m.media(t.ID, t.made)
 	kind := string(t.Kind())
 	b = fmt.Appendf(b, "<AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" segmentAlignment=\"true\" startWithSAP=\"1\">\n",
 		t.ID, kind, kind)

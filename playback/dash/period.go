@@ -6,7 +6,6 @@ import (
 
 	"weir/fragments"
 	"weir/fragments/archive"
-	"weir/internal/decode"
 	"weir/internal/media"
 	"weir/playback/segments"
 )
@@ -21,40 +20,57 @@ type period struct {
 	fragments []fragments.Fragment
 }
 
-// listed is a track of a manifest: as it is recorded, or AAC that is made of it.
+// listed is a track of a manifest: as it is recorded, or AAC or VP9 that is made
+// of it.
 type listed struct {
 	media.Track
-	from *media.Track // what AAC is made of, nil without
+	from *media.Track // what it is made of, nil as recorded
+	made media.Codec  // "" as recorded
 }
 
 // fitting picks the tracks that a manifest lists.
 type fitting func([]media.Track) []listed
 
-// recordedAs lists tracks as they are recorded, those that fit picks.
-func recordedAs(fit func([]media.Track) []media.Track) fitting {
+// recordedAs lists the tracks that fit picks as they are recorded, but VP9 in
+// the place of VP8.
+func recordedAs(fit func([]media.Track) []media.Track, m segments.Makers) fitting {
 	return func(tracks []media.Track) []listed {
 		var out []listed
 		for _, t := range fit(tracks) {
-			out = append(out, listed{Track: t})
+			out = append(out, replaced(t, segments.Makers{VP9: m.VP9}))
 		}
 		return out
 	}
 }
 
-// withAAC lists what players can decode, and AAC in the place of other sound.
-func withAAC(aac *segments.AAC) fitting {
+// playable lists what players can decode, and AAC and VP9 in the place of what
+// they cannot.
+func playable(m segments.Makers) fitting {
 	return func(tracks []media.Track) []listed {
-		playable := segments.PlayableTracks(tracks)
+		recorded := segments.PlayableTracks(tracks)
 		var out []listed
 		for _, t := range tracks {
-			if _, ok := media.FindTrack(playable, t.ID); ok {
-				out = append(out, listed{Track: t})
-			} else if aac.Offers(t) {
-				out = append(out, listed{Track: segments.AACTrack(t), from: &t})
+			_, ok := media.FindTrack(recorded, t.ID)
+			switch {
+			case ok:
+				out = append(out, replaced(t, segments.Makers{VP9: m.VP9}))
+			case m.Offers(t) != "":
+				out = append(out, replaced(t, m))
 			}
 		}
 		return out
 	}
+}
+
+// replaced lists what is made of a track, or else the track itself. Both beside
+// each other would be nearer to the letter of DASH, but shaka-player 5 may take
+// a manifest that is updated while it asks the browser for its codecs for one
+// that has none which the browser knows.
+func replaced(t media.Track, m segments.Makers) listed {
+	if made := m.Offers(t); made != "" {
+		return listed{Track: segments.MadeTrack(t, made), from: &t, made: made}
+	}
+	return listed{Track: t}
 }
 
 // span is when the segment of a fragment begins and how long it lasts, false if
@@ -64,8 +80,8 @@ func (t *listed) span(f *fragments.Fragment) (start, long media.Ticks, ok bool) 
 	if !ok || t.from == nil {
 		return r.Start(), r.Duration, ok
 	}
-	first, n := segments.AACSpan(r, *t.from, f.Flags&fragments.Discontinuous == 0)
-	return first, media.Ticks(n * decode.AACFrame), n > 0
+	start, long = segments.MadeSpan(r, *t.from, t.made, f.Flags&fragments.Discontinuous == 0)
+	return start, long, long > 0
 }
 
 // periodStart remembers where a period of a live manifest began, since its

@@ -7,18 +7,21 @@
 //
 //	index.m3u8                 multivariant playlist; ?start&end as below
 //	<track>.m3u8               live: low latency, with blocking reload
-//	<track>-whole.m3u8         the same without parts, <track>-aac.m3u8 as AAC
+//	<track>-whole.m3u8         the same without parts, <track>-aac.m3u8 as AAC,
+//	                           <track>-vp9.m3u8 as VP9
 //	<track>.m3u8?start         from start to live
 //	<track>.m3u8?start&end     recorded
 //	ts.m3u8                    the same three with MPEG-TS segments
-//	init/<version>/<track>.mp4 init/<version>/<track>-aac.mp4
-//	seg/<number>/<track>.m4s   seg/<number>/<track>-aac.m4s   seg/<number>.ts
+//	init/<version>/<track>.mp4 init/<version>/<track>-aac.mp4, -vp9.mp4
+//	seg/<number>/<track>.m4s   seg/<number>/<track>-aac.m4s, -vp9.m4s
+//	seg/<number>.ts
 //	part/<seq>/<track>/<i>.m4s a part at the live edge
 //
 // Sound that some or all players cannot decode, Opus and G.711, is offered as
 // AAC too where something can decode it (see segments.AAC), in a variant of its
-// own: players choose by its codecs. Live, that variant lists whole segments
-// only, pictures and sound.
+// own: players choose by its codecs. So are pictures of VP8, which no browser
+// replays from MP4, as VP9 (see segments.VP9). Live, such variants list whole
+// segments only, pictures and sound.
 //
 // All addresses in playlists are relative, so an access token in the path
 // (see package playback) reaches every request of a player.
@@ -26,11 +29,11 @@ package hls
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"weir/fragments"
 	"weir/fragments/archive"
-	"weir/internal/decode"
 	"weir/internal/media"
 	"weir/playback/segments"
 )
@@ -54,38 +57,59 @@ const (
 	MaxRange = 24 * time.Hour
 )
 
-// form is what a playlist lists: the MP4 segments of one track, AAC that is
-// made of it, or MPEG-TS segments of the main tracks.
+// form is what a playlist lists: the MP4 segments of one track, AAC or VP9 that
+// is made of it, or MPEG-TS segments of the main tracks.
 type form struct {
 	track media.TrackID // 0 for MPEG-TS
-	aac   bool          // AAC that is made of the track, in whole segments
-	whole bool          // whole segments only, for pictures whose sound is such
+	made  media.Codec   // that is made of the track, in whole segments; "" as it is recorded
+	whole bool          // whole segments only, for what is beside such
 }
 
 // Endings of what stands for a form in addresses.
 const (
 	aacEnding   = "-aac"
+	vp9Ending   = "-vp9"
 	wholeEnding = "-whole"
 )
+
+// madeEndings are those of what is made of a track.
+var madeEndings = [...]struct {
+	codec  media.Codec
+	ending string
+}{{media.AAC, aacEnding}, {media.VP9, vp9Ending}}
+
+// cutMade takes the ending off a name that tells what is made of a track.
+func cutMade(name string) (track string, made media.Codec) {
+	for _, e := range madeEndings {
+		if track, ok := strings.CutSuffix(name, e.ending); ok {
+			return track, e.codec
+		}
+	}
+	return name, ""
+}
 
 func (f form) ts() bool { return f.track == 0 }
 
 // parts tells whether parts at the live edge are listed.
-func (f form) parts() bool { return !f.ts() && !f.aac && !f.whole }
+func (f form) parts() bool { return !f.ts() && f.made == "" && !f.whole }
 
 // name is how addresses of segments name the form.
 func (f form) name() string {
-	if f.aac {
-		return strconv.Itoa(int(f.track)) + aacEnding
+	name := strconv.Itoa(int(f.track))
+	for _, e := range madeEndings {
+		if e.codec == f.made {
+			name += e.ending
+		}
 	}
-	return strconv.Itoa(int(f.track))
+	return name
 }
 
 // span is when the segment of a run begins, and how long it lasts.
 func (f form) span(r fragments.Run, t media.Track, joined bool) (time.Time, time.Duration) {
-	if f.aac {
-		first, n := segments.AACSpan(r, t, joined)
-		return first.Time(decode.AudioRate), media.Ticks(n * decode.AACFrame).Duration(decode.AudioRate)
+	if f.made != "" {
+		start, long := segments.MadeSpan(r, t, f.made, joined)
+		scale := segments.MadeTrack(t, f.made).Timescale
+		return start.Time(scale), long.Duration(scale)
 	}
 	return r.Start().Time(t.Timescale), r.Duration.Duration(t.Timescale)
 }

@@ -38,7 +38,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	s.SetPolicy(archivetest.ShortPolicy(fragments.MP4))
-	return &bench{Rig: r, stream: s, player: hls.NewPlayer(r.Clock, nil)}
+	return &bench{Rig: r, stream: s, player: hls.NewPlayer(r.Clock, segments.Makers{})}
 }
 
 // record records a session; it stays open when keep is set.
@@ -89,7 +89,7 @@ func TestAACPlaylists(t *testing.T) {
 	b := newBench(t)
 	aac := segments.NewAAC(decoder{})
 	defer aac.Close()
-	b.player = hls.NewPlayer(b.Clock, aac)
+	b.player = hls.NewPlayer(b.Clock, segments.Makers{AAC: aac})
 	b.record(t, archivetest.Epoch(), 6, false)
 	b.record(t, archivetest.Epoch().Add(10*time.Second), 12, true)
 	b.Clock.Advance(time.Second)
@@ -116,6 +116,58 @@ func TestAACPlaylists(t *testing.T) {
 	}
 	if _, err := b.get(t, "init/1/1-aac.mp4"); !errors.Is(err, segments.ErrUnsupported) {
 		t.Errorf("pictures as AAC: %v", err)
+	}
+}
+
+// TestVP9Playlists lists pictures of VP8 as VP9 too, with the sound as it is
+// recorded and with AAC.
+func TestVP9Playlists(t *testing.T) {
+	b := newBench(t)
+	aac, vp9 := segments.NewAAC(decoder{}), segments.NewVP9(decoder{}, 1)
+	defer aac.Close()
+	defer vp9.Close()
+	b.player = hls.NewPlayer(b.Clock, segments.Makers{AAC: aac, VP9: vp9})
+	rec, err := b.stream.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rec.Close()
+	tracks := archivetest.Tracks()
+	tracks[0].Codec = media.VP8
+	if err := rec.SetTracks(tracks); err != nil {
+		t.Fatal(err)
+	}
+	if err := archivetest.Feed(b.Rig, rec, archivetest.Epoch(), 8); err != nil {
+		t.Fatal(err)
+	}
+	b.Clock.Advance(time.Second)
+	for _, c := range []struct{ name, address string }{
+		{"vp9-index.m3u8", "index.m3u8?token=secret"},
+		{"vp9-index-recorded.m3u8", "index.m3u8" + window(2500*time.Millisecond, 5*time.Second)},
+		{"vp9-live.m3u8", "1-vp9.m3u8"},
+		{"vp9-live-audio.m3u8", "2-whole.m3u8"},
+		{"vp9-recorded.m3u8", "1-vp9.m3u8" + window(2500*time.Millisecond, 5*time.Second)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := b.get(t, c.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			testkit.Golden(t, c.name, got)
+		})
+	}
+	if body, err := b.get(t, "init/1/1-vp9.mp4"); err != nil || !strings.Contains(body, "vp09") {
+		t.Errorf("init segment: %v", err)
+	}
+	for _, address := range []string{"init/1/2-vp9.mp4", "init/1/1-aac.mp4"} {
+		if _, err := b.get(t, address); !errors.Is(err, segments.ErrUnsupported) {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	for _, address := range []string{"0-vp9.m3u8", "1-vp9-whole.m3u8", "1-aac-vp9.m3u8", "1-vp8.m3u8"} {
+		if _, err := b.get(t, address); !errors.Is(err, playback.ErrNotFound) {
+			t.Errorf("%s: %v", address, err)
+		}
 	}
 }
 

@@ -169,8 +169,8 @@ func (l *liveStream) segments(w *window, fm form) ([]Segment, tip, error) {
 			out = appendLost(out, prev, f.Seq)
 		}
 		r, t, whole := fm.run(&f.Fragment, tracks)
-		if (fm.ts() || fm.aac) && !f.Persisted {
-			break // MPEG-TS and AAC are made of whole fragments
+		if (fm.ts() || fm.made != "") && !f.Persisted {
+			break // MPEG-TS, AAC and VP9 are made of whole fragments
 		}
 		seg := Segment{
 			Number: f.Number, Seq: f.Seq, Init: f.Init, Start: time.Unix(0, f.Start).UTC(),

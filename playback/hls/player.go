@@ -24,16 +24,16 @@ import (
 type Player struct {
 	clock clock.Clock
 	cache *pageCache
-	aac   *segments.AAC // nil offers none
+	made  segments.Makers
 	mu    struct {
 		sync.Mutex // guards the following
 		live       map[archive.StreamID]*liveStream
 	}
 }
 
-// NewPlayer returns a player. aac makes AAC of other sound; nil makes none.
-func NewPlayer(c clock.Clock, aac *segments.AAC) *Player {
-	h := &Player{clock: c, cache: newPageCache(), aac: aac}
+// NewPlayer returns a player. The makers make AAC of other sound and VP9 of VP8.
+func NewPlayer(c clock.Clock, m segments.Makers) *Player {
+	h := &Player{clock: c, cache: newPageCache(), made: m}
 	h.mu.live = map[archive.StreamID]*liveStream{}
 	return h
 }
@@ -85,8 +85,8 @@ func parseForm(name string) (form, error) {
 		return form{}, nil
 	}
 	var f form
-	name, f.aac = strings.CutSuffix(name, aacEnding)
-	if !f.aac {
+	name, f.made = cutMade(name)
+	if f.made == "" {
 		name, f.whole = strings.CutSuffix(name, wholeEnding)
 	}
 	var err error
@@ -184,7 +184,7 @@ func (h *Player) current(ctx context.Context, l *liveStream, fm form, win playba
 }
 
 func (h *Player) serveInit(w http.ResponseWriter, r *http.Request, s *archive.Stream, version, name string) error {
-	name, aac := strings.CutSuffix(strings.TrimSuffix(name, ".mp4"), aacEnding)
+	name, made := cutMade(strings.TrimSuffix(name, ".mp4"))
 	id, err := parseTrack(name)
 	if err != nil {
 		return err
@@ -193,11 +193,7 @@ func (h *Player) serveInit(w http.ResponseWriter, r *http.Request, s *archive.St
 	if err != nil {
 		return fmt.Errorf("%w: init version %.20q", playback.ErrNotFound, version)
 	}
-	read := segments.Init
-	if aac {
-		read = h.aac.Init
-	}
-	b, err := read(s, uint32(v), id)
+	b, err := h.made.Init(s, uint32(v), id, made)
 	if err != nil {
 		return err
 	}
@@ -205,7 +201,7 @@ func (h *Player) serveInit(w http.ResponseWriter, r *http.Request, s *archive.St
 }
 
 func (h *Player) serveSegment(w http.ResponseWriter, r *http.Request, s *archive.Stream, number, name string) error {
-	name, aac := strings.CutSuffix(strings.TrimSuffix(name, ".m4s"), aacEnding)
+	name, made := cutMade(strings.TrimSuffix(name, ".m4s"))
 	id, err := parseTrack(name)
 	if err != nil {
 		return err
@@ -215,10 +211,10 @@ func (h *Player) serveSegment(w http.ResponseWriter, r *http.Request, s *archive
 		return fmt.Errorf("%w: %w", playback.ErrNotFound, err)
 	}
 	var b []byte
-	if aac {
-		b, err = h.findAAC(r.Context(), s, n, id)
-	} else {
+	if made == "" {
 		b, err = segments.Find(r.Context(), s, n, id)
+	} else {
+		b, err = h.findMade(r.Context(), s, n, id, made)
 	}
 	if err != nil {
 		return err
@@ -226,13 +222,13 @@ func (h *Player) serveSegment(w http.ResponseWriter, r *http.Request, s *archive
 	return playback.ServeImmutable(w, r, "video/mp4", b)
 }
 
-// findAAC returns the AAC that is made of a track of a persisted fragment.
-func (h *Player) findAAC(ctx context.Context, s *archive.Stream, n fragments.Number, id media.TrackID) ([]byte, error) {
+// findMade returns what is made of a track of a persisted fragment.
+func (h *Player) findMade(ctx context.Context, s *archive.Stream, n fragments.Number, id media.TrackID, made media.Codec) ([]byte, error) {
 	f, err := s.Find(n)
 	if err != nil {
 		return nil, err
 	}
-	return h.aac.Media(ctx, s, &f, id)
+	return h.made.Media(ctx, s, &f, id, made)
 }
 
 func serveTS(w http.ResponseWriter, r *http.Request, s *archive.Stream, name string) error {
@@ -352,7 +348,7 @@ func (h *Player) serveIndex(w http.ResponseWriter, r *http.Request, s *archive.S
 	}
 	prefix := playback.TokenPrefix(q.Get(playback.TokenParam))
 	var b bytes.Buffer
-	if err := m.write(&b, ts, prefix, windowQuery(window), h.aac); err != nil {
+	if err := m.write(&b, ts, prefix, windowQuery(window), h.made); err != nil {
 		return err
 	}
 	return playback.ServePlaylist(w, r, "application/vnd.apple.mpegurl", b.Bytes(), false)

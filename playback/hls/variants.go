@@ -34,15 +34,16 @@ type variants struct {
 	groups map[string][]rendition // by name
 }
 
-// groupNames are the groups of sound, in the order in which they are listed.
-var groupNames = [...]string{"audio", "aac"}
+// groupNames are the groups of sound, in the order in which they are listed:
+// as it is recorded, the same without parts, as AAC.
+var groupNames = [...]string{"audio", "whole", "aac"}
 
 // write renders the multivariant playlist: one variant with the main pictures
-// and the sound as it is recorded, and one with AAC where that is made; the TS
-// form has one muxed variant.
-func (d *description) write(w io.Writer, ts bool, prefix, query string, aac *segments.AAC) error {
+// and the sound as they are recorded, and others with what is made of them; the
+// TS form has one muxed variant.
+func (d *description) write(w io.Writer, ts bool, prefix, query string, m segments.Makers) error {
 	version := 9
-	v := d.variants(aac, query == "")
+	v := d.variants(m, query == "")
 	if ts {
 		version = 6
 		v = d.tsVariants()
@@ -71,49 +72,85 @@ func (d *description) tsVariants() variants {
 }
 
 // variants finds what MP4 can carry. live tells that the playlist is of the
-// live edge.
-func (d *description) variants(aac *segments.AAC, live bool) variants {
+// live edge: there, what is made comes in whole segments, and so does what is
+// beside it.
+func (d *description) variants(m segments.Makers, live bool) variants {
 	v := variants{groups: map[string][]rendition{}}
 	tracks := segments.PlayableTracks(d.tracks)
 	video, audio := segments.MainTracks(tracks)
-	made := d.aacRenditions(aac)
-	if audio != nil || video != nil && made == nil {
-		v.list = append(v.list, d.native(tracks, video, audio, v.groups))
-	}
-	if made == nil {
-		return v
-	}
-	first := segments.AACTrack(made[0].track)
-	x := variant{codecs: codecList(video, &first), video: video, name: made[0].name, more: aacBandwidth}
-	if video != nil {
-		x.group, x.name = "aac", fmt.Sprint(video.ID)
-		if live {
-			x.name += wholeEnding
-		}
+	made := d.aacRenditions(m.AAC)
+	if made != nil {
 		v.groups["aac"] = made
 	}
-	v.list = append(v.list, x)
+	if video == nil {
+		d.appendSound(&v, audio, made)
+		return v
+	}
+	recorded := variant{video: video, name: form{track: video.ID}.name()}
+	whole := recorded
+	if live {
+		whole.name += wholeEnding
+	}
+	d.appendPictures(&v, recorded, whole, tracks, "audio")
+	if !m.VP9.Offers(*video) {
+		return v
+	}
+	vp9 := segments.VP9Track(*video)
+	x := variant{video: &vp9, name: form{track: video.ID, made: media.VP9}.name(), more: segments.VP9More(d.peak)}
+	group := "audio"
+	if live {
+		group = "whole"
+	}
+	d.appendPictures(&v, x, x, tracks, group)
 	return v
 }
 
-// native is the variant of tracks as they are recorded.
-func (d *description) native(tracks []media.Track, video, audio *media.Track, groups map[string][]rendition) variant {
-	x := variant{codecs: codecList(video, audio), video: video}
-	if video == nil {
-		x.name = fmt.Sprint(audio.ID)
-		return x
+// appendSound lists the variants of a stream without pictures.
+func (d *description) appendSound(v *variants, audio *media.Track, made []rendition) {
+	delete(v.groups, "aac")
+	if audio != nil {
+		v.list = append(v.list, variant{codecs: codecList(audio), name: form{track: audio.ID}.name()})
 	}
-	x.name = fmt.Sprint(video.ID)
-	if audio == nil {
-		return x
+	if made != nil {
+		first := segments.AACTrack(made[0].track)
+		v.list = append(v.list, variant{codecs: codecList(&first), name: made[0].name, more: aacBandwidth})
 	}
-	x.group = "audio"
-	for _, t := range tracks {
-		if t.Kind() == media.Audio {
-			groups["audio"] = append(groups["audio"], rendition{t, fmt.Sprint(t.ID)})
+}
+
+// appendPictures lists pictures with the sound as it is recorded, in a group of
+// that name, and with AAC if that is made: then in whole segments.
+func (d *description) appendPictures(v *variants, x, whole variant, tracks []media.Track, group string) {
+	_, audio := segments.MainTracks(tracks)
+	made := v.groups["aac"]
+	if audio != nil || made == nil {
+		x.codecs = codecList(x.video, audio)
+		if audio != nil {
+			x.group, v.groups[group] = group, soundOf(tracks, group == "whole")
 		}
+		v.list = append(v.list, x)
 	}
-	return x
+	if made != nil {
+		first := segments.AACTrack(made[0].track)
+		whole.codecs, whole.group = codecList(whole.video, &first), "aac"
+		whole.more += aacBandwidth
+		v.list = append(v.list, whole)
+	}
+}
+
+// soundOf are the tracks of sound as they are recorded.
+func soundOf(tracks []media.Track, whole bool) []rendition {
+	var out []rendition
+	for _, t := range tracks {
+		if t.Kind() != media.Audio {
+			continue
+		}
+		r := rendition{t, form{track: t.ID}.name()}
+		if whole {
+			r.name += wholeEnding
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 // aacRenditions are all tracks of sound as AAC: made, or recorded as such. It
@@ -125,7 +162,7 @@ func (d *description) aacRenditions(aac *segments.AAC) []rendition {
 		switch {
 		case aac.Offers(t):
 			made = true
-			out = append(out, rendition{t, form{track: t.ID, aac: true}.name()})
+			out = append(out, rendition{t, form{track: t.ID, made: media.AAC}.name()})
 		case t.Codec == media.AAC:
 			out = append(out, rendition{t, fmt.Sprint(t.ID)})
 		}

@@ -37,8 +37,8 @@ type Options struct {
 	Address func(r *http.Request) (httpURL, rtspURL string)
 	// TokenTime is how long an address works that names no other time.
 	TokenTime time.Duration
-	// AAC makes AAC of sound that players may not decode; nil makes none.
-	AAC *segments.AAC
+	// Makers make AAC of sound and VP9 of pictures that players may not decode.
+	Makers segments.Makers
 }
 
 // Routes are the playback routes of the native API.
@@ -51,7 +51,7 @@ type Routes struct {
 
 // New returns the routes.
 func New(o Options) *Routes {
-	return &Routes{opts: o, hls: hls.NewPlayer(o.Clock, o.AAC), dash: dash.NewPlayer(o.Clock, o.AAC)}
+	return &Routes{opts: o, hls: hls.NewPlayer(o.Clock, o.Makers), dash: dash.NewPlayer(o.Clock, o.Makers)}
 }
 
 // Register registers them.
@@ -152,7 +152,7 @@ func (p *Routes) fail(w http.ResponseWriter, r *http.Request, err error) {
 		server.WriteError(w, r, &server.Error{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media", Message: err.Error()})
 	case errors.Is(err, decode.ErrBusy), errors.Is(err, decode.ErrDied), errors.Is(err, context.DeadlineExceeded):
 		p.opts.Log.Warn("play", "path", r.URL.Path, "err", err)
-		server.WriteError(w, r, server.Unavailable("this sound cannot be transcoded at the moment"))
+		server.WriteError(w, r, server.Unavailable("this segment cannot be transcoded at the moment; try again in a moment"))
 	case errors.Is(err, archive.ErrDamaged):
 		server.WriteError(w, r, &server.Error{Status: http.StatusInternalServerError, Code: "damaged_media",
 			Message: "this fragment is damaged in the store; run weir check to see where"})

@@ -3,10 +3,7 @@ package segments
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"sync"
 	"time"
 
 	"weir/fragments"
@@ -45,62 +42,25 @@ const (
 const (
 	aacCacheBytes = 32 << 20         // segments that are kept
 	aacJobs       = 4                // that are made at a time
+	aacWaiting    = 128              // that wait to be made
 	aacPatience   = 20 * time.Second // for one
 )
-
-// Decoder opens jobs; decode.Decoders is one.
-type Decoder interface {
-	Open(in media.Track, out decode.Target, emit func(decode.Result)) (*decode.Job, error)
-	// Available is nil if there is anything that decodes.
-	Available() error
-}
 
 // AAC makes segments of AAC from tracks of Opus and G.711. What one player
 // asked for is kept for the others. A nil AAC offers nothing.
 type AAC struct {
-	dec    Decoder
-	room   chan struct{} // a token for each segment that is being made
-	ctx    context.Context
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-
-	mu struct {
-		sync.Mutex // guards the following
-		made       map[aacKey]*aacSegment
-		order      []*aacSegment // those that are made, used last at the end
-		bytes      int
-	}
-}
-
-// aacKey names a segment.
-type aacKey struct {
-	stream archive.StreamID
-	number fragments.Number
-	track  media.TrackID
-}
-
-// aacSegment is a segment that is made or being made.
-type aacSegment struct {
-	key  aacKey
-	done chan struct{} // closed when body and err are set
-	body []byte
-	err  error
+	dec   Decoder
+	shelf *shelf
 }
 
 // NewAAC returns a maker over a decoder.
 func NewAAC(d Decoder) *AAC {
-	a := &AAC{dec: d, room: make(chan struct{}, aacJobs)}
-	a.ctx, a.cancel = context.WithCancel(context.Background())
-	a.mu.made = map[aacKey]*aacSegment{}
-	return a
+	return &AAC{dec: d, shelf: newShelf("aac", aacJobs, aacWaiting, aacCacheBytes, aacPatience)}
 }
 
 // Close gives up what is being made and waits for it. Call it when no request
 // comes any more, and before the decoder is closed.
-func (a *AAC) Close() {
-	a.cancel()
-	a.wg.Wait()
-}
+func (a *AAC) Close() { a.shelf.close() }
 
 // Offers tells whether a track is one that is to be had as AAC here.
 func (a *AAC) Offers(t media.Track) bool {
@@ -189,63 +149,10 @@ func (a *AAC) Media(ctx context.Context, s *archive.Stream, f *fragments.Fragmen
 	if _, ok := f.Run(track); !ok {
 		return nil, fmt.Errorf("%w: track %d has no samples in fragment %s", archive.ErrNotFound, track, f.Number)
 	}
-	x, mine := a.claim(aacKey{s.ID(), f.Number, track})
-	if mine {
-		// Others may wait for it too: it is made though this one leaves.
-		a.wg.Go(func() { a.make(s, *f, t, x) })
-	}
-	select {
-	case <-x.done:
-		return x.body, x.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// claim returns a segment, and whether the caller is the one to make it.
-func (a *AAC) claim(k aacKey) (x *aacSegment, mine bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if x = a.mu.made[k]; x == nil {
-		x = &aacSegment{key: k, done: make(chan struct{})}
-		a.mu.made[k] = x
-		return x, true
-	}
-	if i := slices.Index(a.mu.order, x); i >= 0 {
-		a.mu.order = append(slices.Delete(a.mu.order, i, i+1), x)
-	}
-	return x, false
-}
-
-// make makes a segment and keeps it, unless it failed.
-func (a *AAC) make(s *archive.Stream, f fragments.Fragment, t media.Track, x *aacSegment) {
-	ctx, cancel := context.WithTimeout(a.ctx, aacPatience)
-	defer cancel()
-	select {
-	case a.room <- struct{}{}:
-		x.body, x.err = a.transcode(ctx, s, &f, t)
-		if x.err != nil && errors.Is(x.err, decode.ErrDied) && ctx.Err() == nil {
-			x.body, x.err = a.transcode(ctx, s, &f, t) // the worker died of somebody else's sound
-		}
-		<-a.room
-	case <-ctx.Done():
-		x.err = fmt.Errorf("make aac of fragment %s: %w", f.Number, ctx.Err())
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	close(x.done)
-	if x.err != nil {
-		delete(a.mu.made, x.key)
-		return
-	}
-	a.mu.order = append(a.mu.order, x)
-	a.mu.bytes += len(x.body)
-	for a.mu.bytes > aacCacheBytes && len(a.mu.order) > 1 {
-		old := a.mu.order[0]
-		a.mu.order = a.mu.order[1:]
-		a.mu.bytes -= len(old.body)
-		delete(a.mu.made, old.key)
-	}
+	copied := *f // the maker may outlive the caller
+	return a.shelf.get(ctx, madeKey{s.ID(), f.Number, track}, func(ctx context.Context) ([]byte, error) {
+		return a.transcode(ctx, s, &copied, t)
+	})
 }
 
 // transcode makes one segment.
@@ -264,7 +171,7 @@ func (a *AAC) transcode(ctx context.Context, s *archive.Stream, f *fragments.Fra
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("make aac of fragment %s: %w", f.Number, err)
+		return nil, err
 	}
 	for i := range in {
 		m := &media.Sample{Track: t.ID, Key: true, DTS: in[i].DTS, Offset: in[i].Offset, Data: in[i].Data}
@@ -277,10 +184,10 @@ func (a *AAC) transcode(ctx context.Context, s *archive.Stream, f *fragments.Fra
 	}
 	job.Close()
 	if err != nil {
-		return nil, fmt.Errorf("make aac of fragment %s: %w", f.Number, err)
+		return nil, err
 	}
 	if len(frames) == 0 {
-		return nil, fmt.Errorf("%w: track %d of fragment %s has no sound to be decoded", archive.ErrNotFound, t.ID, f.Number)
+		return nil, fmt.Errorf("%w: track %d has no sound to be decoded", archive.ErrNotFound, t.ID)
 	}
 	durations := make([]uint32, len(frames))
 	for i := range durations {

@@ -98,7 +98,7 @@ func Sine(t testing.TB, codec media.Codec, channels, hertz int, seconds float64)
 func Pictures(t testing.TB, codec media.Codec, width, height int, seconds float64) (media.Track, []*media.Sample) {
 	t.Helper()
 	tr := media.Track{ID: 1, Codec: codec, Timescale: 90000, Width: width, Height: height}
-	args := []string{"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=s=%dx%d:r=25:d=%g", width, height, seconds), "-pix_fmt", "yuv420p", "-g", "25"}
+	args := []string{"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=s=%dx%d:r=25:d=%g", width, height, seconds), "-pix_fmt", "yuv420p", "-g", "25", "-threads", "1"} // threads of libvpx spin where processors are busy
 	var frames [][]byte
 	keep := func(_ media.Ticks, b []byte) error { frames = append(frames, b); return nil }
 	var err error
@@ -244,4 +244,16 @@ func Matroska(t testing.TB, tr media.Track, samples []*media.Sample) []byte {
 		b = append(b, s.Data...)
 	}
 	return b
+}
+
+// Probe asks ffprobe about a file.
+func Probe(t testing.TB, path string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("ffprobe", append(append([]string{"-loglevel", "error"}, args...), path)...)
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("ffprobe %s: %v\n%s", strings.Join(args, " "), err, said.String())
+	}
+	return out.String()
 }
