@@ -9,6 +9,7 @@ package testkit
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -126,15 +127,28 @@ func (p *Process) Await(t testing.TB, ready func() error) {
 	t.Fatalf("%s is not ready: %v\n%s", p.cmd.Path, err, p.Output())
 }
 
-// FreePort returns a loopback TCP port that nobody listened on a moment ago.
+// Ports that the kernel gives to nobody who asks for any: below its range for
+// connections and for listeners without a port, which are taken at any moment.
+const (
+	firstFreePort = 20_000
+	lastFreePort  = 32_000
+)
+
+// FreePort returns a loopback TCP port that nobody listened on a moment ago,
+// and that only another FreePort would take.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := firstFreePort + rand.IntN(lastFreePort-firstFreePort)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		l.Close()
+		return port
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatalf("no port between %d and %d is free", firstFreePort, lastFreePort)
+	return 0
 }
 
 // Tool returns the path of a program that `make tools` builds.
