@@ -27,7 +27,7 @@ func lie() {
 			os.Exit(0)
 		}
 	}
-	say(128, 0, 0, 1, 0, 0, 0, 0, 0)
+	say(128, 0, 0, 2, 0, 0, 0, 0, 0) // version 2
 	head := make([]byte, 9)
 	for {
 		if _, err := io.ReadFull(os.Stdin, head); err != nil {
