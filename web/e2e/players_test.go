@@ -137,7 +137,9 @@ func (r *rig) watch(t *testing.T, player, url string, seconds float64) seen {
 	if len(s.Errors) > 0 || s.TimedOut || s.Ended {
 		t.Fatalf("it does not play: %+v", s)
 	}
-	if s.CurrentTime-s.First < seconds || s.ReadyState < 2 || s.Width == 0 {
+	// A ready state of 1 is that of a player on its way over a hole, as hls.js
+	// makes one before each fragment with B-frames behind a discontinuity.
+	if s.CurrentTime-s.First < seconds || s.ReadyState < 1 || s.Width == 0 {
 		t.Errorf("time did not advance: %+v", s)
 	}
 	return s
